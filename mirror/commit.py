@@ -1,0 +1,76 @@
+"""The group commit: bytes flushed, then names, then rows; and what a killed run left half-way."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mirror.archive import Archive, Publication
+from mirror.errors import ArchiveError
+from mirror.manifest import Manifest
+from mirror.model import Failed, Fetched, Stored
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class Committer:
+    """Gives groups of checked drafts their final names and records what became of each job.
+
+    The order is the promise: no final name before its bytes are on the disk, no row before its name is.
+
+    Args:
+        on_recorded: Told of each recorded group: what is stored, what failed.
+    """
+
+    archive: Archive
+    manifest: Manifest
+    on_recorded: Callable[[Sequence[Stored], Sequence[Failed]], None] = lambda _stored, _failed: None
+    gone: int = 0
+    """Assets that became gone so far."""
+
+    async def commit(self, group: Sequence[Fetched | Failed]) -> None:
+        """Take one group to its end.
+
+        Raises:
+            ArchiveError: The disk takes no more; the group's drafts are deleted, their assets stay wanted.
+        """
+        fetched = [each for each in group if isinstance(each, Fetched)]
+        failed = [each for each in group if isinstance(each, Failed)]
+        stored = await self._publish(fetched) if fetched else []
+        recorded = await self.manifest.record(stored, failed)
+        self.gone += recorded.gone
+        self.on_recorded(stored, failed)
+
+    async def _publish(self, fetched: Sequence[Fetched]) -> list[Stored]:
+        try:
+            await self.archive.flush_drafts([each.draft for each in fetched])
+        except ArchiveError:
+            # Nobody can say which of them reached the disk.
+            await self.archive.discard_drafts([each.draft for each in fetched])
+            raise
+        commits = await self.manifest.prepare_commit(fetched)
+        kept = {each.fetched.draft for each in commits if not each.is_same}
+        await self.archive.discard_drafts([each.draft for each in fetched if each.draft not in kept])
+        moved = await self.archive.publish(
+            [
+                Publication(draft=each.fetched.draft, key=each.key, replaces=each.replaces)
+                for each in commits
+                if not each.is_same
+            ]
+        )
+        for key, place in moved:
+            log.warning("%s was not ours and lay in the way: it is now %s", key, place)
+        return [Stored(job=each.fetched.job, content=each.fetched.content, key=each.key) for each in commits]
+
+    async def settle(self) -> int:
+        """Adopt what a killed run had given its name but not recorded; the rest stays wanted.
+
+        Returns:
+            How many assets were adopted.
+        """
+        adopted, dropped = [], []
+        for each in await self.manifest.leftovers():
+            found = await self.archive.digest(each.key)
+            is_ours = found == (each.size_bytes, each.sha256)
+            (adopted if is_ours else dropped).append(each.asset_id)
+        return await self.manifest.settle(adopted, dropped)

@@ -1,0 +1,109 @@
+"""Rooms opened as the configuration says; shared by every command that needs one."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mirror import __version__
+from mirror.archive import LocalArchive
+from mirror.config import Config
+from mirror.errors import FetchError, ManifestError
+from mirror.hosts import HostRules
+from mirror.manifest import Manifest
+from mirror.retry import RetryPolicy
+from mirror.source import Source
+from mirror.transport import Transport
+
+PROGRAM = f"mirror {__version__}"
+
+
+def manifest_path(config: Config) -> Path:
+    """Say where the manifest lies: inside the archive unless ``archive.state_dir`` says otherwise."""
+    return (config.archive.state_dir or config.archive.root / ".mirror") / "manifest.sqlite"
+
+
+def retry_policy(config: Config) -> RetryPolicy:
+    """Say when and how often a failed request is made again."""
+    settings = config.download
+    return RetryPolicy(
+        attempts=settings.attempts,
+        first_wait_s=settings.first_wait,
+        longest_wait_s=settings.longest_wait,
+        total_s=settings.total_wait,
+        longest_retry_after_s=settings.longest_retry_after,
+    )
+
+
+def open_transport(config: Config, *, on_bytes: Callable[[int], None] | None = None) -> Transport:
+    """Open the way to the network; no request is made."""
+    settings = config.download
+    is_fixed = settings.concurrency != "auto"
+    most = int(settings.concurrency) if is_fixed else settings.most_requests
+    return Transport(
+        user_agent=f"mirror/{__version__}" + (f" ({config.api.contact})" if config.api.contact else ""),
+        api_origin=config.api.base_url,
+        rules=HostRules(
+            allowed=tuple(settings.allowed_hosts),
+            allow_http=settings.allow_http,
+            allow_private=settings.allow_private,
+        ),
+        connect_s=settings.connect_timeout,
+        stall_s=settings.stall_timeout,
+        least_rate_bytes_s=settings.least_rate,
+        least_rate_after_s=settings.least_rate_after,
+        longest_retry_after_s=settings.longest_retry_after,
+        largest_asset_bytes=settings.largest_asset,
+        largest_page_bytes=settings.largest_page,
+        most_hops=settings.most_redirects,
+        proxy=settings.proxy,
+        ca_file=settings.ca_file,
+        start_requests=most if is_fixed else min(settings.start_requests, most),
+        least_requests=most if is_fixed else settings.least_requests,
+        most_requests=most,
+        limit_rate_bytes_s=settings.limit_rate,
+        on_bytes=on_bytes,
+    )
+
+
+def open_source(
+    config: Config,
+    transport: Transport,
+    *,
+    on_retry: Callable[[FetchError, int, float], None] | None = None,
+    on_answer: Callable[[], None] | None = None,
+) -> Source:
+    """Open the API of the configured site; no call is made."""
+    return Source(
+        transport=transport,
+        base_url=config.api.base_url,
+        credentials=config.credentials(),
+        retry=retry_policy(config),
+        page_size=config.api.page_size,
+        on_retry=on_retry,
+        on_answer=on_answer,
+    )
+
+
+async def open_manifest(config: Config, archive: LocalArchive) -> Manifest:
+    """Open the archive's manifest for writing, or make a new one for a new archive.
+
+    Raises:
+        ManifestError: In use, damaged, newer; or manifest and tree do not belong together.
+    """
+    path = manifest_path(config)
+    tree_id = await archive.archive_id()
+    if tree_id is not None and not path.exists():
+        raise ManifestError(
+            f"{path}: not found, but {archive.root} holds an archive: the manifest was lost or moved; "
+            "put it back, or make it again with 'mirror rebuild'"
+        )
+    manifest = await Manifest.open(path, create=True, program=PROGRAM, template=config.archive.template)
+    try:
+        if tree_id is None and (manifest.is_new or not await manifest.has_stored()):
+            await archive.set_archive_id(manifest.archive_id)
+        elif tree_id != manifest.archive_id:
+            found = f"belongs to another manifest ({tree_id})" if tree_id else "is empty: is its disk mounted?"
+            raise ManifestError(f"{path}: this is the manifest of an archive, but the tree at {archive.root} {found}")
+    except BaseException:
+        await manifest.aclose()
+        raise
+    return manifest
