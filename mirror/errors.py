@@ -50,6 +50,12 @@ class ThrottledError(FetchError):
     reason = "throttled"
 
 
+class HeldError(ThrottledError):
+    """The host asked everybody to wait, or is asked no more in this run: nothing was sent."""
+
+    reason = "held"
+
+
 class TruncatedError(FetchError):
     """Fewer bytes than promised, or a picture without its end."""
 

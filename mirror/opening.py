@@ -40,7 +40,6 @@ def open_transport(config: Config, *, on_bytes: Callable[[int], None] | None = N
     most = int(settings.concurrency) if is_fixed else settings.most_requests
     return Transport(
         user_agent=f"mirror/{__version__}" + (f" ({config.api.contact})" if config.api.contact else ""),
-        api_origin=config.api.base_url,
         rules=HostRules(
             allowed=tuple(settings.allowed_hosts),
             allow_http=settings.allow_http,

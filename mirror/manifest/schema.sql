@@ -7,7 +7,8 @@
 CREATE TABLE archive (
     archive_id TEXT NOT NULL,           -- random; the same text stands in .mirror/archive-id beside the tree
     created_at TEXT NOT NULL,
-    created_by TEXT NOT NULL            -- program and version
+    created_by TEXT NOT NULL,           -- program and version
+    newest_wanted_no INTEGER NOT NULL DEFAULT 0  -- the highest asset.wanted_no ever given
 );
 
 -- One row for each race that was ever mirrored.
@@ -27,9 +28,10 @@ CREATE TABLE race_day (
     race_day_id INTEGER NOT NULL,       -- the source's race_event_days_id
     starts_on TEXT,                     -- YYYY-MM-DD in the race's time zone
     events TEXT NOT NULL DEFAULT '',    -- names of its events, comma-separated
+    is_known INTEGER NOT NULL DEFAULT 1,  -- 0 when the race call did not name it last
     folder TEXT,                        -- its folder's name, frozen when the first asset is stored
     full_wanted TEXT,                   -- why the next pass must be full, if it must
-    full_wanted_at TEXT,
+    full_wanted_at TEXT,                -- when that was said last; kept, so that it is said once a day
     PRIMARY KEY (race_id, race_day_id)
 ) WITHOUT ROWID;
 
@@ -50,15 +52,16 @@ CREATE TABLE photo (
     race_id INTEGER NOT NULL,
     photo_id INTEGER NOT NULL,          -- the source's
     race_day_id INTEGER NOT NULL,       -- as the record says, else the race day whose listing showed it
-    listed_under INTEGER NOT NULL,      -- the race day whose listing showed it last
+    listed_under INTEGER NOT NULL,      -- the race day whose listing showed it last: that of seen_pass_id
     album_id TEXT,
     uploaded_filename TEXT,             -- the uploader's name for it: hostile text, not unique
     uploaded_ts INTEGER,
     first_run_id INTEGER NOT NULL,      -- the run that listed it first
-    seen_pass_id INTEGER NOT NULL,      -- the pass that listed it last
+    seen_pass_id INTEGER NOT NULL,      -- the pass that listed it last; of several in one run the first
     unlisted_at TEXT,                   -- when two complete full passes in a row had missed it
     UNIQUE (race_id, photo_id)
 );
+CREATE INDEX photo_by_day ON photo (race_id, listed_under);
 
 -- Each photo's record as the source gave it last, unknown fields too.
 CREATE TABLE photo_json (
@@ -87,9 +90,9 @@ CREATE TABLE asset (
     host TEXT NOT NULL,                 -- host of url, with the port where it is not the scheme's own
     listed_width_px INTEGER,            -- as the record announced: information, no promise
     listed_height_px INTEGER,
-    key TEXT UNIQUE,                    -- path below the archive's root, /-separated; never changes once given
+    key TEXT COLLATE NOCASE UNIQUE,     -- path below the archive's root, /-separated; never changes once given
     stored_url TEXT,                    -- where the stored bytes came from, without query
-    size_bytes INTEGER,                 -- from here on: the stored bytes
+    size_bytes INTEGER,                 -- from here on: the stored bytes; kept while newer ones are wanted
     sha256 BLOB,                        -- 32 bytes; SELECT hex(sha256)
     width_px INTEGER,                   -- the picture's own
     height_px INTEGER,
@@ -102,11 +105,27 @@ CREATE TABLE asset (
     failure_detail TEXT,
     failure_status INTEGER,
     failed_at TEXT,
+    failed_on TEXT,                     -- the last of failed_days, YYYY-MM-DD
     failed_days INTEGER NOT NULL DEFAULT 0,  -- different days on which a run failed although the host answered
     failed_runs INTEGER NOT NULL DEFAULT 0,
     UNIQUE (photo_no, variant)
 );
 CREATE INDEX asset_wanted ON asset (host, wanted_no) WHERE state = 'wanted';
+CREATE INDEX asset_gone ON asset (photo_no) WHERE state = 'gone';
+
+-- How much there is of everything, so that nobody has to count half a million rows. Kept by the triggers below.
+CREATE TABLE tally (
+    race_id INTEGER NOT NULL,
+    race_day_id INTEGER NOT NULL,
+    variant TEXT NOT NULL,              -- '': the row that counts photos
+    photos INTEGER NOT NULL DEFAULT 0,  -- ever listed
+    unlisted INTEGER NOT NULL DEFAULT 0,    -- of them
+    wanted INTEGER NOT NULL DEFAULT 0,  -- assets, like the next two
+    stored INTEGER NOT NULL DEFAULT 0,
+    gone INTEGER NOT NULL DEFAULT 0,
+    stored_bytes INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (race_id, race_day_id, variant)
+) WITHOUT ROWID;
 
 -- Earlier bytes of an asset, and foreign files that lay under a key, kept below .mirror/versions/.
 CREATE TABLE version (
@@ -142,7 +161,8 @@ CREATE TABLE history (
     race_id INTEGER NOT NULL,
     photo_id INTEGER NOT NULL,
     what TEXT NOT NULL,                 -- bib added, bib removed, album, race day, url, variant offered,
-                                        -- variant withdrawn, unlisted, listed again, replaced, vanished, gone
+                                        -- variant withdrawn, unlisted, listed again, replaced, gone,
+                                        -- vanished, damaged, changed
     variant TEXT,
     before TEXT,
     after TEXT
@@ -195,3 +215,9 @@ CREATE TABLE committing (
     sha256 BLOB NOT NULL,
     content TEXT NOT NULL               -- JSON of what was learnt of the picture
 );
+
+CREATE TRIGGER tally_new_photo AFTER INSERT ON photo BEGIN
+    INSERT INTO tally (race_id, race_day_id, variant, photos, unlisted)
+    VALUES (new.race_id, new.race_day_id, '', 1, new.unlisted_at IS NOT NULL)
+    ON CONFLICT DO UPDATE SET photos = photos + 1, unlisted = unlisted + excluded.unlisted;
+END;

@@ -1,0 +1,295 @@
+"""One draft in a folder: small bodies in one go, large ones piece by piece."""
+
+import asyncio
+import contextlib
+import hashlib
+import io
+import mmap
+import os
+import secrets
+import stat
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+from aiofiles.threadpool import wrap
+
+from mirror.archive import names
+from mirror.archive.disk import NEW_FLAGS, STORED_MODE, Disk, unlink_if_there, write_all
+from mirror.archive.flush import System
+from mirror.archive.seam import Bytes
+from mirror.archive.writer import Writer
+
+T = TypeVar("T")
+_GROWING_MODE = 0o644
+_PIECE_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftRoom:
+    """What all drafts share.
+
+    Args:
+        folder: Descriptor of their folder.
+        writer: Does what is small, in order.
+        pool: Does what is large.
+        growing: The files open for more pieces.
+    """
+
+    disk: Disk
+    system: System
+    folder: int
+    writer: Writer
+    pool: Executor
+    growing: "set[GrowingFile]" = field(default_factory=set)
+
+    def saying(self, doing: str, name: str, *, needed_bytes: int = 0) -> contextlib.AbstractContextManager[None]:
+        """Turn what the disk refuses inside into an ``ArchiveError`` about this draft."""
+        return self.disk.saying(doing, f"{names.STATE}/{names.DRAFTS}/{name}", needed_bytes=needed_bytes)
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename a draft; one that has the new name already is replaced."""
+        os.rename(old, new, src_dir_fd=self.folder, dst_dir_fd=self.folder)
+
+    def write_new(self, name: str, body: bytes) -> None:
+        """Write a whole file; on failure nothing is left."""
+        flags = os.O_WRONLY | NEW_FLAGS
+        try:
+            descriptor = os.open(name, flags, STORED_MODE, dir_fd=self.folder)
+        except FileExistsError:  # left by a try that was cut short: it may be half a file, and is read-only
+            os.unlink(name, dir_fd=self.folder)
+            descriptor = os.open(name, flags, STORED_MODE, dir_fd=self.folder)
+        try:
+            write_all(descriptor, body)
+        except OSError:
+            unlink_if_there(self.folder, name)
+            raise
+        finally:
+            os.close(descriptor)
+
+
+class GrowingFile(io.FileIO):
+    """A file that hashes what it takes, so that a piece costs one hop.
+
+    Args:
+        descriptor: Open for reading and writing; what it holds already is hashed first.
+    """
+
+    def __init__(self, descriptor: int, room: DraftRoom) -> None:
+        super().__init__(descriptor, "r+b")
+        self._room = room
+        room.growing.add(self)
+        self._hash = hashlib.sha256()
+        self.size_bytes = 0
+        while piece := self.read(_PIECE_BYTES):
+            self._hash.update(piece)
+            self.size_bytes += len(piece)
+
+    def write(self, piece: Any, /) -> int:
+        """Write and hash the whole piece."""
+        self._room.disk.check_space()
+        write_all(self.fileno(), piece)
+        self._hash.update(piece)
+        self.size_bytes += len(piece)
+        return len(piece)
+
+    def empty(self) -> None:
+        """Forget everything."""
+        self.seek(0)
+        self.truncate()
+        self._hash = hashlib.sha256()
+        self.size_bytes = 0
+
+    def digest(self) -> bytes:
+        """Say the SHA-256 of what it holds."""
+        return self._hash.digest()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._room.growing.discard(self)
+        super().close()
+
+
+@contextlib.contextmanager
+def mapped(descriptor: int, size_bytes: int) -> Iterator[Bytes]:
+    """Show a file's bytes without reading them into memory, where the file system can do that."""
+    if not size_bytes:
+        yield b""
+        return
+    try:
+        view = mmap.mmap(descriptor, size_bytes, access=mmap.ACCESS_READ)
+    except OSError:  # some FUSE disks
+        with open(descriptor, "rb", closefd=False) as file:  # noqa: PTH123 - a descriptor
+            file.seek(0)
+            body = file.read(size_bytes)
+        yield body
+        return
+    try:
+        yield view
+    finally:
+        # Whoever examined it may have left a view behind, in the traceback of its error for one.
+        with contextlib.suppress(BufferError):
+            view.close()
+
+
+class LocalDraft:
+    """A draft in a folder; see ``seam.Draft`` for the promises.
+
+    Args:
+        file: What an earlier run left, if it goes on from there.
+    """
+
+    def __init__(self, room: DraftRoom, asset_id: int, address: str, *, file: GrowingFile | None = None) -> None:
+        self._room = room
+        self._asset_id = asset_id
+        self._address = address
+        self._file = file
+        self._has_begun = file is not None
+        self._hop: asyncio.Future[Any] | None = None
+        self.size_bytes = file.size_bytes if file else 0
+        self.name = flight_name(asset_id)
+
+    async def write_whole(self, body: bytes, examine: Callable[[Bytes], T]) -> tuple[bytes, T]:
+        """Take a whole small body in one go."""
+        if self._has_begun:
+            await self.restart()
+        self._has_begun = True
+        return await self._room.writer.do(partial(self._write_whole_now, body, examine))
+
+    def _write_whole_now(self, body: bytes, examine: Callable[[Bytes], T]) -> tuple[bytes, T]:
+        examined = examine(body)
+        digest = hashlib.sha256(body).digest()
+        name = names.checked_name(self._asset_id, self._address, len(body), digest)
+        self._room.disk.check_space()
+        if self._file is not None:
+            self._remove_now()
+        try:
+            self._room.write_new(name, body)
+        except OSError as error:
+            path = f"{names.STATE}/{names.DRAFTS}/{name}"
+            raise self._room.disk.refusal(error, "write", path, needed_bytes=len(body)) from error
+        self.name, self.size_bytes = name, len(body)
+        return digest, examined
+
+    async def write(self, chunk: bytes) -> None:
+        """Append a piece; the one before it has arrived when this returns."""
+        await self._settle()
+        self._has_begun = True
+        self.size_bytes += len(chunk)
+        # A task of its own: a cancelled caller must not leave a thread behind that nobody waits for.
+        self._hop = asyncio.ensure_future(self._append(chunk))
+
+    async def _append(self, chunk: bytes) -> None:
+        with self._room.saying("write", self.name, needed_bytes=len(chunk)):
+            if self._file is None:
+                self._file = await asyncio.get_running_loop().run_in_executor(self._room.pool, self._create)
+            await wrap(self._file, executor=self._room.pool).write(chunk)
+
+    def _create(self) -> GrowingFile:
+        descriptor = os.open(self.name, os.O_RDWR | NEW_FLAGS, _GROWING_MODE, dir_fd=self._room.folder)
+        return GrowingFile(descriptor, self._room)
+
+    async def finish(self, examine: Callable[[Bytes], T]) -> tuple[bytes, T]:
+        """End a body that came in pieces."""
+        return await self._in_pool(partial(self._finish_now, examine))
+
+    def _finish_now(self, examine: Callable[[Bytes], T]) -> tuple[bytes, T]:
+        with self._room.saying("write", self.name):
+            file = self._file = self._file or self._create()
+        with mapped(file.fileno(), file.size_bytes) as body:
+            examined = examine(body)
+        digest = file.digest()
+        with self._room.saying("finish", self.name):
+            mode = os.fstat(file.fileno()).st_mode
+            os.fchmod(file.fileno(), stat.S_IMODE(mode) & STORED_MODE)
+            name = names.checked_name(self._asset_id, self._address, file.size_bytes, digest)
+            self._close_now()
+            self._room.rename(self.name, name)
+        self.name = name
+        return digest, examined
+
+    async def restart(self) -> None:
+        """Forget all bytes."""
+        await self._settle()
+        self.size_bytes = 0
+        if self._file is not None:
+            await self._in_pool(self._empty_now)
+        elif self._has_begun:
+            await self._remove()
+
+    def _empty_now(self) -> None:
+        if self._file is not None:
+            with self._room.saying("empty", self.name):
+                self._file.empty()
+
+    async def discard(self) -> None:
+        """Delete the draft."""
+        await self._ended()
+        self.size_bytes = 0
+        if self._has_begun:
+            await self._remove()
+
+    async def _remove(self) -> None:
+        # The writer's order holds: a body that is still waiting there is written before it is removed.
+        self._has_begun = False
+        await self._room.writer.do(self._remove_now)
+
+    def _remove_now(self) -> None:
+        with self._room.saying("delete", self.name):
+            self._close_now()
+            unlink_if_there(self._room.folder, self.name)
+        self.name = flight_name(self._asset_id)
+
+    async def keep(self, label: str) -> None:
+        """Flush what came so far and name it so that a later run can go on from it."""
+        hop = await self._ended()
+        if self._file is None:
+            return
+        if hop is not None and (hop.cancelled() or hop.exception() is not None):
+            await self._remove()
+            return
+        await self._in_pool(partial(self._keep_now, names.kept_name(self._asset_id, self._address, label)))
+
+    def _keep_now(self, name: str) -> None:
+        file = self._file
+        if file is None or not file.size_bytes:
+            self._remove_now()
+            return
+        with self._room.saying("keep", self.name):
+            self._room.system.flush_one(file.fileno())
+            self._close_now()
+            self._room.rename(self.name, name)
+        self.name = name
+
+    def _close_now(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+
+    async def _in_pool(self, work: Callable[[], T]) -> T:
+        await self._settle()
+        self._hop = hop = asyncio.get_running_loop().run_in_executor(self._room.pool, work)
+        await self._settle()
+        return hop.result()
+
+    async def _settle(self) -> None:
+        """Wait for what was begun, and raise what became of it."""
+        if (hop := await self._ended()) is not None:
+            hop.result()
+
+    async def _ended(self) -> asyncio.Future[Any] | None:
+        """Wait for what was begun, whether or not somebody else was cancelled while waiting for it."""
+        if self._hop is None:
+            return None
+        await asyncio.wait({self._hop})
+        hop, self._hop = self._hop, None
+        if not hop.cancelled():
+            hop.exception()  # looked at: nobody else may, and that is no fault
+        return hop
+
+
+def flight_name(asset_id: int) -> str:
+    """Make a name for a draft in flight; the next run deletes what bears it."""
+    return f"{asset_id}.{secrets.token_hex(8)}"

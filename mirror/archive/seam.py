@@ -1,0 +1,183 @@
+"""What the rooms above may expect of an archive, wherever it lies."""
+
+import mmap
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+Bytes = bytes | mmap.mmap
+"""A whole body: in memory, or mapped from its draft."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """One checked draft and the key it is to get.
+
+    Args:
+        replaces: Key under ``.mirror/versions/`` that keeps the bytes of ours which lie under ``key`` now; None when
+            nothing of ours lies there.
+    """
+
+    draft: str
+    key: str
+    replaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptDraft:
+    """A draft of an earlier run that a wanted asset may claim.
+
+    Args:
+        address: Short hash of the host and path it was fetched from.
+        etag: Label under which it can be resumed; None for a checked one.
+        size_bytes: What it holds; for a checked one, what its name promises.
+        sha256: Digest that the name of a checked one promises; None for one to be resumed.
+    """
+
+    name: str
+    asset_id: int
+    address: str
+    etag: str | None
+    size_bytes: int
+    sha256: bytes | None
+
+
+class Draft(Protocol):
+    """Bytes of one asset on their way to a final name. One task at a time uses it.
+
+    Every method may be cancelled at any point: what was begun ends by itself, and the next method waits for it.
+    Whatever the disk refuses is an ``ArchiveError``, possibly raised by the method after the one that was refused.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name in the archive's drafts; it changes when the draft is checked or kept."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes taken so far."""
+
+    async def write_whole(self, body: bytes, examine: Callable[[Bytes], T]) -> tuple[bytes, T]:
+        """Take a whole small body in one go; afterwards the draft is checked.
+
+        Returns:
+            SHA-256 of the body (32 bytes) and what ``examine`` said of it.
+        Raises:
+            Exception: Whatever ``examine`` raised; then the draft holds nothing.
+        """
+
+    async def write(self, chunk: bytes) -> None:
+        """Append a piece. It may still be on its way when this returns; at most one piece is."""
+
+    async def finish(self, examine: Callable[[Bytes], T]) -> tuple[bytes, T]:
+        """End a body that came in pieces; afterwards the draft is checked.
+
+        Returns:
+            SHA-256 of all pieces (32 bytes) and what ``examine`` said of them.
+        Raises:
+            Exception: Whatever ``examine`` raised; then the draft holds its bytes still and can be restarted.
+        """
+
+    async def restart(self) -> None:
+        """Forget all bytes; the draft is as new."""
+
+    async def discard(self) -> None:
+        """Delete the draft. A second time does nothing."""
+
+    async def keep(self, label: str) -> None:
+        """Flush what came so far and name it so that a later run can go on from it.
+
+        An empty draft vanishes, a checked one stays what it is: a later run finds that too.
+
+        Args:
+            label: What proves the bytes to be the same later; letters, digits, ``-`` and ``_``, at most 180.
+        """
+
+
+class Archive(Protocol):
+    """The tree of assets.
+
+    A key holds a whole, flushed, checked draft or what was there before, at every instant. Nothing is written or
+    read through a symbolic link inside the tree. Files are never changed, only replaced; what is replaced is kept.
+    Blocking work happens off the event loop. Whatever the disk refuses is an ``ArchiveError``.
+    """
+
+    @property
+    def root(self) -> Path:
+        """The folder of the tree."""
+
+    @property
+    def state(self) -> Path:
+        """Folder inside the tree for what is no asset: drafts, versions, the id, the manifest."""
+
+    async def archive_id(self) -> str | None:
+        """Read the id of the manifest that this tree belongs to; None for a new tree."""
+
+    async def set_archive_id(self, archive_id: str) -> None:
+        """Write that id, durably and in one step."""
+
+    async def open_draft(self, asset_id: int, *, address: str) -> Draft:
+        """Begin an empty draft; nothing lies on disk before its first byte.
+
+        Args:
+            address: Short hex hash of the host and path that the bytes come from.
+        """
+
+    async def resume_draft(self, name: str) -> Draft:
+        """Take up a kept draft at its end; its bytes are hashed again. One that vanished is empty."""
+
+    async def check_draft(self, name: str, examine: Callable[[Bytes], T]) -> T | None:
+        """Hash a checked draft of an earlier run again.
+
+        Returns:
+            What ``examine`` says of it, or None when size or digest differ from what the name promises.
+        Raises:
+            Exception: Whatever ``examine`` raised.
+        """
+
+    async def kept_drafts(self) -> list[KeptDraft]:
+        """List the drafts that a run may claim: to be resumed, or checked."""
+
+    async def clean_drafts(self, keep: Collection[str]) -> int:
+        """Delete all drafts but those in ``keep``, and say how many. Nothing may be in flight."""
+
+    async def discard_drafts(self, names: Collection[str]) -> None:
+        """Delete these drafts; one that is not there is no matter."""
+
+    async def flush_drafts(self, names: Collection[str]) -> None:
+        """Bring the bytes of these drafts to the disk.
+
+        Raises:
+            ArchiveError: Nobody can say which bytes arrived; discard all of them.
+        """
+
+    async def publish(self, group: Sequence[Publication]) -> list[tuple[str, str]]:
+        """Give flushed drafts their keys and bring the names to the disk.
+
+        What is replaced is kept and flushed before the first rename. Something else that lies under a key is moved
+        into the versions as it is. After an ``ArchiveError`` some keys may hold their new bytes.
+
+        Returns:
+            Key and new key of each thing that was not ours and had to be moved.
+        """
+
+    async def sizes(self, keys: Sequence[str]) -> list[int | None]:
+        """Measure stored files, in bytes and in order; None where no regular file lies."""
+
+    async def digest(self, key: str) -> tuple[int, bytes] | None:
+        """Read a stored file and say its size in bytes and SHA-256; None where no regular file lies."""
+
+    async def read(self, key: str) -> bytes:
+        """Read a whole stored file.
+
+        Raises:
+            ArchiveError: It is not there.
+        """
+
+    def free_bytes(self) -> int:
+        """Measure what the disk still takes."""
+
+    async def aclose(self) -> None:
+        """Finish what was begun and let go of everything; afterwards no thread of the archive runs."""

@@ -1,0 +1,81 @@
+"""One thread for everything that is small: many pieces of work in one hop, all results in one call back."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from mirror.errors import ArchiveError
+
+T = TypeVar("T")
+_Waiting = tuple[Callable[[], Any], "asyncio.Future[Any]"]
+_Done = tuple["asyncio.Future[Any]", Any, BaseException | None]
+
+
+class Writer:
+    """Does blocking work in order, in one thread.
+
+    What arrives while the thread is busy piles up and is done in its next hop: a hop for each piece costs ten times
+    as much. Work goes on when whoever waits for it is cancelled; what comes after it still comes after it.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._ended = self._loop.create_future()
+        self._is_open = True
+        # A daemon: a program that is torn down without closing must not hang on it.
+        self._thread = threading.Thread(target=self._work, name="mirror-writer", daemon=True)
+        self._thread.start()
+
+    def do(self, work: Callable[[], T]) -> "asyncio.Future[T]":
+        """Hand over a piece of work; the future gets its result."""
+        if not self._is_open:
+            raise ArchiveError("the archive is closed")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._waiting.put((work, future))
+        return future
+
+    async def aclose(self) -> None:
+        """Do what is waiting, then end the thread."""
+        if self._is_open:
+            self._is_open = False
+            self._waiting.put(None)
+        await asyncio.shield(self._ended)
+        self._thread.join()
+
+    def _work(self) -> None:
+        is_open = True
+        while is_open:
+            is_open = self._hop()
+
+    def _hop(self) -> bool:
+        """Do all that waits, at least one. (A function of its own: its names hold no bodies while we wait.)"""
+        batch = [self._waiting.get()]
+        while not self._waiting.empty():
+            batch.append(self._waiting.get())
+        done = [(each[1], *_outcome(each[0])) for each in batch if each is not None]
+        try:
+            self._loop.call_soon_threadsafe(self._deliver, done, None in batch)
+        except RuntimeError:  # the loop was closed before us: nobody waits any more
+            return False
+        return None not in batch
+
+    def _deliver(self, done: list[_Done], is_last: bool) -> None:
+        for future, result, error in done:
+            if future.done():  # whoever waited was cancelled
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+        if is_last:
+            self._ended.set_result(None)
+
+
+def _outcome(work: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+    try:
+        return work(), None
+    except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
+        return None, error
