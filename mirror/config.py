@@ -362,7 +362,7 @@ def _what(each: Any, path: Sequence[int | str]) -> str:
         return "unknown setting" + (f", did you mean '{close[0]}'?" if close else f"; known are {', '.join(names)}")
     message = each["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     message = re.sub(r"^Input should be ", "expected ", message)
-    if each["type"] in {"missing"}:
+    if each["type"] == "missing":
         return "is missing"
     if isinstance(each["input"], dict | BaseModel) or _SECRET_KEYS & {str(part) for part in path}:
         return message

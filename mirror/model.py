@@ -275,6 +275,13 @@ class RunReport:
         return sum(each.new_photos for each in self.passes)
 
     @property
+    def exit_code(self) -> int:
+        """What a command that ends with this report exits with: 0, 1 or 3; a signal's own code is the caller's."""
+        if not self.is_listing_complete:
+            return 3
+        return 0 if self.is_everything_stored else 1
+
+    @property
     def is_listing_complete(self) -> bool:
         """Whether every pass of the run saw everything."""
         return all(each.is_complete for each in self.passes)

@@ -44,12 +44,19 @@ class Passes:
     async def read(self, target: Target) -> AccessError | None:
         """Read one race day's listing; returns the refusal if the API refuses the caller altogether."""
         memory = await self.manifest.pass_memory(target.race_id, target.race_day_id, target.scope)
-        why = full_reason(memory, now=datetime.now(UTC), full_every_s=self.full_every_s, is_forced=self.is_full)
+        known = Memory(
+            watermark_ts=memory.watermark_ts,
+            albums=memory.albums,
+            last_full_at=memory.last_full_started_at,
+            newest_uploaded_ts=memory.newest_uploaded_ts,
+            full_wanted=memory.full_wanted,
+        )
+        why = full_reason(known, now=datetime.now(UTC), full_every_s=self.full_every_s, is_forced=self.is_full)
         kind: PassKind = "full" if why else "since"
         if kind == "full":
             await self.before_full()
         log.info("race %s day %s: %s pass%s", target.race_id, target.race_day_id, kind, f" ({why})" if why else "")
-        return await _Pass(self, target, kind).read(memory)
+        return await _Pass(self, target, kind).read(known)
 
 
 class _Pass:

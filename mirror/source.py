@@ -59,14 +59,14 @@ def _service_error(answer: Answer, error: object) -> Exception:
 def _status_error(answer: Answer) -> Exception | None:
     """Sort an answer without a usable body by its status."""
     status = answer.status
-    if 300 <= status < 400:  # noqa: PLR2004 - redirects
+    if 300 <= status < 400:
         target = f" to {cleaned(answer.location)}" if answer.location else ""
         return AccessError(f"the API redirects{target}; redirects are not followed, check api.base_url", ends_run=True)
     if status in {429, 503}:
         return ThrottledError(f"the API is busy (HTTP {status})", status=status, retry_after_s=answer.retry_after_s)
-    if status == 408 or status >= 500:  # noqa: PLR2004 - time-out, server errors
+    if status == 408 or status >= 500:
         return UnreachableError(f"the API has trouble (HTTP {status})", status=status)
-    if status >= 400:  # noqa: PLR2004 - client errors
+    if status >= 400:
         return AccessError(f"the API refuses (HTTP {status}): check api.base_url and the credentials")
     return None
 

@@ -51,7 +51,7 @@ async def run_sync(
         ArchiveError: The archive takes no more.
         ManifestError: The archive is in use, foreign, damaged or of a newer version.
     """
-    wishes = config.wishes(races)
+    wishes = wishes_of(config, races)
     tally = tally if tally is not None else Tally()
     tally.started_at = time.monotonic()
     async with contextlib.AsyncExitStack() as rooms:
@@ -72,11 +72,27 @@ async def run_sync(
             raise _first_cause(group) from group
 
 
+def wishes_of(config: Config, only: Sequence[str] = ()) -> list[Wish]:
+    """Say what the configuration asks for, race by race.
+
+    Raises:
+        ConfigError: No race is configured, or one asked for is not.
+    """
+    return [
+        Wish(
+            race=race.race,
+            days=race.days,
+            variants=race.variants or config.download.variants,
+            participant_uploads=race.participant_uploads,
+            albums=race.albums,
+        )
+        for race in config.chosen_races(only)
+    ]
+
+
 def _first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The failure that ended the run: ours before any other, since the rest follows from it."""
-    causes: list[BaseException] = []
-    for each in group.exceptions:
-        causes.append(_first_cause(each) if isinstance(each, BaseExceptionGroup) else each)
+    causes = [_first_cause(each) if isinstance(each, BaseExceptionGroup) else each for each in group.exceptions]
     return next((each for each in causes if isinstance(each, MirrorError)), causes[0])
 
 
@@ -132,7 +148,13 @@ class _Run:
         self.tally.phase = "finishing"
         await sweep_drafts(self.archive, self.manifest)
         report = await self.report(run_id, started_at, targets, adopted)
-        await self.manifest.end_run(report)
+        await self.manifest.end_run(
+            exit_code=None if self.is_refused else report.exit_code,
+            new_photos=report.new_photos,
+            stored=report.stored,
+            stored_bytes=report.stored_bytes,
+            failed=self.tally.failed,
+        )
         if self.is_refused is not None:
             raise self.is_refused
         return report

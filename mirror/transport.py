@@ -191,7 +191,7 @@ class Body:
 
 
 def _content_range(response: aiohttp.ClientResponse, what: str) -> tuple[int, int | None]:
-    if response.status != 206:  # noqa: PLR2004 - partial content
+    if response.status != 206:
         return 0, None
     found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
     if found is None:
@@ -244,7 +244,7 @@ class Transport:
         self.on_bytes = on_bytes
         self.api_calls = 0
         self.asset_requests = 0
-        self._proxy = proxy
+        self.proxy = proxy
         self._ca_file = ca_file
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_s, sock_read=stall_s)
         self._user_agent = user_agent
@@ -252,7 +252,7 @@ class Transport:
             lambda: HostPace(start=start_requests, least=least_requests, most=most_requests)
         )
         self._waiting: dict[str, deque[asyncio.Future[None]]] = defaultdict(deque)
-        self._places = asyncio.Semaphore(most_requests)
+        self.places = asyncio.Semaphore(most_requests)
         """Over all hosts together: never more pictures in flight than this."""
         self._api_places = asyncio.Semaphore(_API_CALLS_AT_ONCE)
         self._api_held_until = 0.0
@@ -279,9 +279,9 @@ class Transport:
             await asyncio.sleep(max(0.0, self._api_held_until - time.monotonic()))
             self.api_calls += 1
             with _translated(what):
-                session = self._session("api")
+                session = self.session("api")
                 async with session.get(
-                    URL(url).with_query(dict(params)), headers=headers, allow_redirects=False, proxy=self._proxy
+                    URL(url).with_query(dict(params)), headers=headers, allow_redirects=False, proxy=self.proxy
                 ) as response:
                     return await self._whole(response, what)
 
@@ -360,7 +360,8 @@ class Transport:
         self._rate_free_at = max(self._rate_free_at, now - 1.0) + size_bytes / self.limit_rate_bytes_s
         await asyncio.sleep(max(0.0, self._rate_free_at - now))
 
-    async def _take_place(self, host: str) -> HostPace:
+    async def take_place(self, host: str) -> HostPace:
+        """Wait, in order, until a host may get one more request."""
         pace = self._paces[host]
         while not pace.can_start(time.monotonic()):
             if (held_s := self.held_s(host)) > 0 or self.is_closed(host):
@@ -371,12 +372,13 @@ class Transport:
                 await turn
             except asyncio.CancelledError:
                 if turn.done() and not turn.cancelled():
-                    self._wake(host)
+                    self.wake(host)
                 raise
         pace.started(time.monotonic())
         return pace
 
-    def _wake(self, host: str) -> None:
+    def wake(self, host: str) -> None:
+        """Let those who wait for a place at a host look again."""
         pace, waiting = self._paces[host], self._waiting[host]
         room = max(1, pace.limit - pace.in_flight)
         while waiting and room:
@@ -385,13 +387,14 @@ class Transport:
                 turn.set_result(None)
                 room -= 1
 
-    def _session(self, name: str) -> aiohttp.ClientSession:
+    def session(self, name: str) -> aiohttp.ClientSession:
+        """Open the session for the API, or the bare one for pictures, when it is first needed."""
         if name not in self._sessions:
             is_api = name == "api"
             connector = aiohttp.TCPConnector(
                 limit=0,
                 ssl=self._ssl_context(),
-                resolver=None if is_api or self._proxy else _JudgedResolver(self.rules),
+                resolver=None if is_api or self.proxy else _JudgedResolver(self.rules),
                 keepalive_timeout=60,
             )
             coding = "gzip, deflate" if is_api else "identity"
@@ -401,7 +404,7 @@ class Transport:
                 auto_decompress=False,
                 timeout=self._timeout,
                 headers={"User-Agent": self._user_agent, "Accept": "*/*", "Accept-Encoding": coding},
-                trust_env=self._proxy is None,
+                trust_env=self.proxy is None,
                 read_bufsize=_READ_BYTES,
             )
         return self._sessions[name]
@@ -433,9 +436,9 @@ class _Opening:
     async def __aenter__(self) -> Body:
         transport = self._transport
         transport.rules.judge(self._url)
-        self._pace = await transport._take_place(self._host)
+        self._pace = await transport.take_place(self._host)
         try:
-            await transport._places.acquire()
+            await transport.places.acquire()
         except BaseException:
             self._pace.in_flight -= 1
             raise
@@ -454,14 +457,14 @@ class _Opening:
 
     async def _ask(self) -> Body:
         transport, url = self._transport, self._url
-        session = transport._session("pictures")
+        session = transport.session("pictures")
         for _ in range(transport.most_hops + 1):
             what = without_query(url)
             transport.asset_requests += 1
             with _translated(what):
                 response = await session.get(
                     URL(url, encoded=True) if url.isascii() else URL(url),
-                    headers=self._headers, allow_redirects=False, proxy=transport._proxy,
+                    headers=self._headers, allow_redirects=False, proxy=transport.proxy,
                 )  # fmt: skip
             self._response = response
             if response.status in (200, 206, 304):
@@ -487,10 +490,10 @@ class _Opening:
                 self._response.close()
             else:
                 self._response.release()
-        transport._places.release()
+        transport.places.release()
         if pace is not None:
             self._tell(pace, error)
-            transport._wake(self._host)
+            transport.wake(self._host)
 
     def _tell(self, pace: HostPace, error: BaseException | None) -> None:
         now = time.monotonic()

@@ -1,10 +1,103 @@
 """Imports go down only, and one outside world has one room."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 import mirror
 
 PACKAGE = Path(mirror.__file__).parent
 
-MAY_IMPORT: dict[str, set[str]] = {}
+FLOORS = [
+    {"__main__"},
+    {"cli"},
+    {"__init__"},
+    {"progress", "demo_run"},
+    {"sync", "check", "dryrun"},
+    {"passes", "leftovers"},
+    {"targets", "listing"},
+    {"opening"},
+    {"source"},
+    {"commit"},
+    {"download"},
+    {"feed", "pipeline"},
+    {"records", "photo_ids"},
+    {"transport"},
+    {"config"},
+    {"manifest"},
+    {"archive", "imagecheck", "retry", "body", "hosts", "secrets"},
+    {"credentials", "layout", "pace", "race_ref", "units", "demo"},
+    {"model"},
+    {"errors"},
+]
+"""From the roof to the ground; a room may import rooms of lower floors only."""
+
+OWNERS = {
+    "aiohttp": {"transport", "demo"},
+    "sqlite3": {"manifest"},
+    "tenacity": {"retry"},
+    "aiofiles": {"archive"},
+    "typer": {"cli"},
+    "pydantic_settings": {"config"},
+}
+"""One outside world, one room."""
+
+CONFIG_READERS = {"cli", "sync", "opening", "check", "dryrun", "demo_run", "__init__"}
+
+
+def room_of(path: Path) -> str:
+    """The room a file belongs to: its first part below the package."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports() -> Iterator[tuple[str, str]]:
+    """Every (room, imported module) of the package, lazy imports too."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                yield from ((room_of(path), alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                if node.module == "mirror":
+                    yield from ((room_of(path), f"mirror.{alias.name}") for alias in node.names)
+                else:
+                    yield room_of(path), node.module
+
+
+def floor_of(room: str) -> int:
+    """How far below the roof a room lies."""
+    return next(number for number, rooms in enumerate(FLOORS) if room in rooms)
+
+
+def test_rooms_import_lower_floors_only() -> None:
+    """A room imports only rooms that lie below it."""
+    upward = [
+        f"{room} imports {module}"
+        for room, module in imports()
+        if module.startswith("mirror.")
+        and (other := module.split(".")[1]) != room
+        and not other.startswith("__")
+        and floor_of(other) <= floor_of(room)
+    ]
+    assert upward == []
+
+
+@pytest.mark.parametrize("library", sorted(OWNERS))
+def test_outside_world_has_one_room(library: str) -> None:
+    """Each outside world is spoken to by one room alone."""
+    users = {room for room, module in imports() if module.split(".")[0] == library}
+    assert users <= OWNERS[library]
+
+
+def test_only_the_roof_sees_the_configuration() -> None:
+    """Below the roof settings arrive as arguments."""
+    assert {room for room, module in imports() if module == "mirror.config"} <= CONFIG_READERS
+
+
+def test_no_file_is_above_the_ceiling() -> None:
+    """No file of the package is longer than 300 lines, but those that hold one long table."""
+    long = {
+        str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py") if len(path.read_text().splitlines()) > 300
+    }
+    assert long <= {"config.py", "model.py", "records.py", "transport.py"}

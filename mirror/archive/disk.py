@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from mirror.errors import ArchiveError
@@ -49,7 +49,7 @@ def printable(text: str) -> str:
 def in_words(size_bytes: int) -> str:
     """Write a size for people."""
     size, step = float(size_bytes), 0
-    while size >= 1000 and step < len(_UNITS) - 1:  # noqa: PLR2004 - a kilo
+    while size >= 1000 and step < len(_UNITS) - 1:
         size, step = size / 1000, step + 1
     return f"{size:.1f} {_UNITS[step]}" if step else f"{size_bytes} bytes"
 
@@ -112,7 +112,12 @@ class Disk:
 
     def open_below(self, parent: int, name: str) -> int:
         """Open a folder inside another one, never through a link and never on another disk."""
-        descriptor = os.open(name, FOLDER_FLAGS, dir_fd=parent)
+        try:
+            descriptor = os.open(name, FOLDER_FLAGS, dir_fd=parent)
+        except OSError as error:
+            if error.errno == errno.ELOOP:  # what macOS says of a link, and Linux only sometimes
+                raise NotADirectoryError(errno.ENOTDIR, error.strerror) from error
+            raise
         if os.fstat(descriptor).st_dev != self._device:
             os.close(descriptor)
             raise OSError(errno.EXDEV, _MOUNT_INSIDE)
@@ -126,6 +131,17 @@ class Disk:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(name, FOLDER_MODE, dir_fd=parent)
             return self.open_below(parent, name)
+
+    def reopen(self, parts: Sequence[str]) -> int:
+        """Open a folder below the root, step by step."""
+        descriptor = os.open(".", FOLDER_FLAGS, dir_fd=self.folder)
+        for part in parts:
+            parent = descriptor
+            try:
+                descriptor = self.open_below(parent, part)
+            finally:
+                os.close(parent)
+        return descriptor
 
     def free_bytes(self) -> int:
         """Measure what the disk still takes from us."""

@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from mirror.archive import names
 from mirror.archive.disk import FOLDER_FLAGS, READ_FLAGS, hash_file, lstat_if_there, unlink_if_there
-from mirror.archive.draft import DraftRoom, GrowingFile, LocalDraft, flight_name, mapped
+from mirror.archive.draft import LocalDraft
 from mirror.archive.flush import Flusher
+from mirror.archive.growing import DraftRoom, GrowingFile, mapped
 from mirror.archive.seam import Bytes, KeptDraft
 from mirror.errors import ArchiveError
 
@@ -67,7 +68,7 @@ class Drafts:
         """List what a run may claim."""
         found = []
         with self._room.saying("list", ""):
-            for name in sorted(os.listdir(self._room.folder)):
+            for name in sorted(os.listdir(self._room.folder)):  # noqa: PTH208 - a descriptor
                 facts = lstat_if_there(self._room.folder, name)
                 if facts is not None and stat.S_ISREG(facts.st_mode) and facts.st_size:
                     found.append(names.parse_draft(name, facts.st_size))
@@ -77,7 +78,8 @@ class Drafts:
         """Delete all others; what bears no name of ours is left alone."""
         kept = set(keep)
         with self._room.saying("list", ""):
-            doomed = [each for each in os.listdir(self._room.folder) if each not in kept and names.is_draft(each)]
+            there = os.listdir(self._room.folder)  # noqa: PTH208 - a descriptor
+        doomed = [each for each in there if each not in kept and names.is_draft(each)]
         return sum(map(self._delete, doomed))
 
     def discard(self, doomed: Collection[str]) -> None:

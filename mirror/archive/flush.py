@@ -1,7 +1,7 @@
 """How bytes and names reach the disk for good: one call for a whole file system, or file by file."""
 
-import contextlib
 import ctypes
+import errno
 import logging
 import os
 import re
@@ -25,8 +25,29 @@ _SLOW_S = 2.0
 _THREADS = 8
 # Local file systems known to do as syncfs says. What is not named here (FUSE, NFS, SMB, 9p) is flushed by file.
 _FLUSHED_WHOLE = frozenset(
-    "bcachefs btrfs exfat ext2 ext3 ext4 f2fs jfs msdos nilfs2 ntfs3 overlay ramfs reiserfs tmpfs udf vfat xfs zfs".split()
+    (
+        "bcachefs",
+        "btrfs",
+        "exfat",
+        "ext2",
+        "ext3",
+        "ext4",
+        "f2fs",
+        "jfs",
+        "msdos",
+        "nilfs2",
+        "ntfs3",
+        "overlay",
+        "ramfs",
+        "reiserfs",
+        "tmpfs",
+        "udf",
+        "vfat",
+        "xfs",
+        "zfs",
+    )
 )
+_NOT_HERE = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOTTY, errno.ENODEV}
 _SYNCFS_TELLS = (5, 8)
 """Linux version since which syncfs reports that bytes could not be written (man 2 syncfs)."""
 
@@ -36,7 +57,7 @@ class System:
     """What the operating system offers for one folder.
 
     Args:
-        file_system: Its type, as the mount table names it; empty where nobody says.
+        filesystem: Its type, as the mount table names it; empty where nobody says.
         flush_all: Flushes the whole file system of a descriptor and raises OSError when bytes were lost; None where
             there is no such call.
         flush_one: Flushes one file or folder.
@@ -45,7 +66,7 @@ class System:
         clock: Seconds that only go up.
     """
 
-    file_system: str = ""
+    filesystem: str = ""
     flush_all: Callable[[int], None] | None = None
     flush_one: Callable[[int], None] = os.fsync
     kind: str = "fsync"
@@ -57,8 +78,8 @@ class System:
         """Look what this machine offers for the file system of an open folder."""
         if sys.platform == "darwin":
             return cls(flush_one=_full_fsync, kind="F_FULLFSYNC")
-        file_system = mount_type(folder)
-        return cls(file_system=file_system, flush_all=_find_syncfs() if file_system in _FLUSHED_WHOLE else None)
+        filesystem = mount_type(folder)
+        return cls(filesystem=filesystem, flush_all=_find_syncfs() if filesystem in _FLUSHED_WHOLE else None)
 
 
 def mount_type(folder: int) -> str:
@@ -94,11 +115,15 @@ def _find_syncfs() -> Callable[[int], None] | None:
 
 def _full_fsync(descriptor: int) -> None:
     """Flush through the drive's own cache too, which fsync on macOS does not (man 2 fsync)."""
-    if fcntl is not None:
-        # Refused by network disks: for them fsync is all there is.
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    full = getattr(fcntl, "F_FULLFSYNC", None)
+    try:
+        if full is not None:
+            fcntl.fcntl(descriptor, full)
             return
+    except OSError as error:
+        if error.errno not in _NOT_HERE:
+            raise
+    # Network disks do not know the call: for them fsync is all there is.
     os.fsync(descriptor)
 
 

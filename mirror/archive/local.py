@@ -1,13 +1,174 @@
 """An archive in a folder of this machine."""
 
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar
+
+from mirror.archive import names
+from mirror.archive.drafts import Drafts
+from mirror.archive.flush import Flusher, System
+from mirror.archive.growing import DraftRoom
+from mirror.archive.opening import OpenFolder
+from mirror.archive.seam import Bytes, Draft, KeptDraft, Publication
+from mirror.archive.tree import Tree
+from mirror.archive.writer import Writer
+from mirror.errors import ArchiveError
+
+T = TypeVar("T")
+_THREADS = 4
 
 
 class LocalArchive:
-    """Interface skeleton: see ``seam.Archive``; being written."""
+    """An archive in a folder, on whatever disk it lies; see ``seam.Archive`` for the promises."""
+
+    def __init__(self, folder: OpenFolder, pool: ThreadPoolExecutor) -> None:
+        self._folder = folder
+        self._pool = pool
+        self._writer = Writer()
+        self._is_open = True
+        disk, system = folder.disk, folder.system
+        self._flusher = Flusher(system, disk.folder)
+        self._tree = Tree(disk, system, self._flusher, folder.drafts)
+        self._room = DraftRoom(disk=disk, system=system, folder=folder.drafts, writer=self._writer, pool=pool)
+        self._all_drafts = Drafts(self._room, self._flusher)
 
     @classmethod
-    async def open(cls, root: Path, *, create: bool, min_free_bytes: int = 0, is_read_only: bool = False) -> Self:
-        """Open the archive at ``root`` (ArchiveError when it cannot be written)."""
-        raise NotImplementedError
+    async def open(
+        cls,
+        root: Path,
+        *,
+        create: bool,
+        min_free_bytes: int = 0,
+        is_read_only: bool = False,
+        system: System | None = None,
+    ) -> Self:
+        """Open the archive in a folder.
+
+        Args:
+            create: Make what is missing; otherwise a folder that holds no archive is refused.
+            min_free_bytes: What must stay free on its disk.
+            is_read_only: Only read, from media that cannot be written too; whatever writes is refused.
+            system: What the operating system offers, where that must not be found out.
+        Raises:
+            ArchiveError: Not there, not a folder, not writable, too full, a link or another disk inside.
+        """
+        pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="mirror-disk")
+        opening = partial(
+            OpenFolder,
+            root,
+            create=create and not is_read_only,
+            min_free_bytes=min_free_bytes,
+            is_read_only=is_read_only,
+            system=system,
+        )
+        try:
+            folder = await asyncio.get_running_loop().run_in_executor(pool, opening)
+        except BaseException:
+            pool.shutdown(wait=False)
+            raise
+        return cls(folder, pool)
+
+    @property
+    def root(self) -> Path:
+        """The folder of the tree."""
+        return self._folder.disk.root
+
+    @property
+    def state(self) -> Path:
+        """Folder inside the tree for what is no asset."""
+        return self.root / names.STATE
+
+    @property
+    def filesystem(self) -> str:
+        """Type of the file system, as the mount table names it; empty where nobody says."""
+        return self._folder.system.filesystem
+
+    @property
+    def flush_kind(self) -> str:
+        """How bytes get to the disk: ``syncfs``, ``fsync`` or ``F_FULLFSYNC``."""
+        return self._flusher.kind
+
+    async def archive_id(self) -> str | None:
+        """Read the id of the manifest that this tree belongs to."""
+        return await self._apart(self._folder.read_id)
+
+    async def set_archive_id(self, archive_id: str) -> None:
+        """Write that id."""
+        self._drafts  # noqa: B018 - refuses when only reading
+        await self._apart(self._folder.write_id, archive_id)
+
+    async def open_draft(self, asset_id: int, *, address: str) -> Draft:
+        """Begin an empty draft."""
+        return self._drafts.open(asset_id, address)
+
+    async def resume_draft(self, name: str) -> Draft:
+        """Take up a kept draft at its end."""
+        return await self._drafts.resume(name)
+
+    async def check_draft(self, name: str, examine: Callable[[Bytes], T]) -> T | None:
+        """Hash a checked draft of an earlier run again."""
+        return await self._apart(self._drafts.check, name, examine)
+
+    async def kept_drafts(self) -> list[KeptDraft]:
+        """List the drafts that a run may claim."""
+        return await self._apart(self._drafts.kept)
+
+    async def clean_drafts(self, keep: Collection[str]) -> int:
+        """Delete all drafts but these."""
+        return await self._apart(self._drafts.clean, keep)
+
+    async def discard_drafts(self, names: Collection[str]) -> None:
+        """Delete these drafts."""
+        if names:
+            await self._apart(self._drafts.discard, names)
+
+    async def flush_drafts(self, names: Collection[str]) -> None:
+        """Bring the bytes of these drafts to the disk."""
+        await self._apart(self._drafts.flush, names)
+
+    async def publish(self, group: Sequence[Publication]) -> list[tuple[str, str]]:
+        """Give flushed drafts their keys."""
+        self._drafts  # noqa: B018 - refuses when only reading
+        return await self._apart(self._tree.publish, group) if group else []
+
+    async def sizes(self, keys: Sequence[str]) -> list[int | None]:
+        """Measure stored files."""
+        return await self._apart(self._tree.sizes, keys)
+
+    async def digest(self, key: str) -> tuple[int, bytes] | None:
+        """Hash a stored file."""
+        return await self._apart(self._tree.digest, key)
+
+    async def read(self, key: str) -> bytes:
+        """Read a stored file."""
+        return await self._apart(self._tree.read, key)
+
+    def free_bytes(self) -> int:
+        """Measure what the disk still takes."""
+        return self._folder.disk.free_bytes()
+
+    async def aclose(self) -> None:
+        """Finish what was begun and let go of everything. A second time does nothing."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        await self._writer.aclose()
+        await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
+        for file in tuple(self._room.growing):
+            file.close()
+        self._folder.close()
+
+    @property
+    def _drafts(self) -> Drafts:
+        if self._folder.drafts < 0:
+            raise ArchiveError(f"{self.root}: opened for reading only")
+        return self._all_drafts
+
+    async def _apart(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Do blocking work in a thread: one hop, however much it is."""
+        if not self._is_open:
+            raise ArchiveError("the archive is closed")
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)

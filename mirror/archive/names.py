@@ -12,6 +12,7 @@ FOREIGN = f"{VERSIONS}/foreign"
 
 _UNSAFE = frozenset({"", ".", ".."})
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_MOST_PARTS = 24
 _IN_FLIGHT = re.compile(r"\d+\.[0-9a-f]+")
 _CHECKED = re.compile(r"(\d+)\.([0-9a-f]+)\.(\d+)\.([0-9a-f]{64})")
 _TO_RESUME = re.compile(r"(\d+)\.([0-9a-f]+)\.([A-Za-z0-9_-]{1,180})")
@@ -64,7 +65,7 @@ def split_key(key: str) -> tuple[tuple[str, ...], str]:
         ArchiveError: It could lead out of the tree, or no file system takes it.
     """
     parts = tuple(key.split("/"))
-    if "\0" in key or not _UNSAFE.isdisjoint(parts) or _SURROGATE.search(key):
+    if "\0" in key or len(parts) > _MOST_PARTS or not _UNSAFE.isdisjoint(parts) or _SURROGATE.search(key):
         raise ArchiveError(f"no key: {key!r}")
     return parts[:-1], parts[-1]
 

@@ -167,7 +167,7 @@ class Archive(Protocol):
         """Measure stored files, in bytes and in order; None where no regular file lies."""
 
     async def digest(self, key: str) -> tuple[int, bytes] | None:
-        """Read a stored file and say its size in bytes and SHA-256; None where no regular file lies."""
+        """Read a stored file and say its size in bytes and SHA-256; None where none lies or it is unreadable."""
 
     async def read(self, key: str) -> bytes:
         """Read a whole stored file.

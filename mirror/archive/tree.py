@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import hashlib
 import os
 import secrets
 import shutil
@@ -12,16 +11,19 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from mirror.archive import names
-from mirror.archive.disk import FOLDER_FLAGS, NEW_FLAGS, READ_FLAGS, STORED_MODE, Disk, hash_file, lstat_if_there
-from mirror.archive.draft import flight_name
+from mirror.archive.disk import NEW_FLAGS, READ_FLAGS, STORED_MODE, Disk, hash_file, lstat_if_there
 from mirror.archive.flush import Flusher, System
+from mirror.archive.growing import flight_name
 from mirror.archive.seam import Publication
 from mirror.errors import ArchiveError
 
-_MOST_FOLDERS = 32
+_MOST_FOLDERS = 64
 _COPY_BYTES = 1024 * 1024
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EINVAL}
 """How file systems without hard links say so, or that a file has as many as it can."""
+_ABSENT = {errno.ENOENT, errno.ENOTDIR}
+_DAMAGED = {errno.EIO, errno.EBADMSG, getattr(errno, "EUCLEAN", errno.EIO)}
+"""A file that cannot be read to its end is lost, and its asset alone."""
 
 
 class Folders:
@@ -63,10 +65,10 @@ class Tree:
     """What lies under keys. Every method blocks: it belongs into a thread.
 
     Args:
-        drafts: Descriptor of the drafts' folder; None for an archive that is only read.
+        drafts: Descriptor of the drafts' folder.
     """
 
-    def __init__(self, disk: Disk, system: System, flusher: Flusher, drafts: int | None) -> None:
+    def __init__(self, disk: Disk, system: System, flusher: Flusher, drafts: int) -> None:
         self._disk = disk
         self._system = system
         self._flusher = flusher
@@ -89,13 +91,13 @@ class Tree:
     def _flush(self, folders: Folders) -> None:
         """Bring names to the disk, from the root on: a folder that is new is a name itself."""
         with self._disk.saying("flush", "the folders"):
-            self._flusher.flush([partial(_reopen, folders, parts) for parts in folders.seen])
+            self._flusher.flush([partial(self._disk.reopen, parts) for parts in folders.seen])
 
     def _give_name(self, folders: Folders, publication: Publication) -> list[tuple[str, str]]:
         key, moved = publication.key, []
         parents, name = names.split_key(key)
-        if names.is_state(key):
-            raise ArchiveError(f"no key for an asset: {key!r}")
+        if names.is_state(key) or not names.is_draft(publication.draft):
+            raise ArchiveError(f"no key for an asset, or no draft: {key!r}, {publication.draft!r}")
         with self._disk.saying("store", key):
             folder = folders.find(parents)
             found = lstat_if_there(folder, name)
@@ -176,8 +178,10 @@ class Tree:
         with self._folders() as folders, self._disk.saying("read", key):
             try:
                 return hash_file(folders.find(parents), name)
-            except (FileNotFoundError, NotADirectoryError):
-                return None
+            except OSError as error:
+                if error.errno in _ABSENT | _DAMAGED:
+                    return None
+                raise
 
     def read(self, key: str) -> bytes:
         """Read a stored file."""
@@ -196,7 +200,3 @@ class Tree:
             yield folders
         finally:
             folders.close()
-
-
-def _reopen(folders: Folders, parts: tuple[str, ...]) -> int:
-    return os.open(".", FOLDER_FLAGS, dir_fd=folders.find(parts))

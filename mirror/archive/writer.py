@@ -51,7 +51,7 @@ class Writer:
             is_open = self._hop()
 
     def _hop(self) -> bool:
-        """Do all that waits, at least one. (A function of its own: its names hold no bodies while we wait.)"""
+        # A function of its own: while we wait, no name of it holds a body.
         batch = [self._waiting.get()]
         while not self._waiting.empty():
             batch.append(self._waiting.get())

@@ -216,8 +216,66 @@ CREATE TABLE committing (
     content TEXT NOT NULL               -- JSON of what was learnt of the picture
 );
 
-CREATE TRIGGER tally_new_photo AFTER INSERT ON photo BEGIN
+-- The tally follows by itself, whoever changes the rows.
+CREATE TRIGGER photo_added AFTER INSERT ON photo BEGIN
     INSERT INTO tally (race_id, race_day_id, variant, photos, unlisted)
     VALUES (new.race_id, new.race_day_id, '', 1, new.unlisted_at IS NOT NULL)
     ON CONFLICT DO UPDATE SET photos = photos + 1, unlisted = unlisted + excluded.unlisted;
+END;
+CREATE TRIGGER photo_listed AFTER UPDATE OF unlisted_at ON photo
+WHEN (old.unlisted_at IS NULL) <> (new.unlisted_at IS NULL) AND old.race_day_id = new.race_day_id BEGIN
+    UPDATE tally SET unlisted = unlisted + (new.unlisted_at IS NOT NULL) - (old.unlisted_at IS NOT NULL)
+    WHERE race_id = new.race_id AND race_day_id = new.race_day_id AND variant = '';
+END;
+CREATE TRIGGER photo_moved AFTER UPDATE OF race_day_id ON photo WHEN old.race_day_id <> new.race_day_id BEGIN
+    UPDATE tally SET photos = photos - 1, unlisted = unlisted - (old.unlisted_at IS NOT NULL)
+    WHERE race_id = old.race_id AND race_day_id = old.race_day_id AND variant = '';
+    INSERT INTO tally (race_id, race_day_id, variant, photos, unlisted)
+    VALUES (new.race_id, new.race_day_id, '', 1, new.unlisted_at IS NOT NULL)
+    ON CONFLICT DO UPDATE SET photos = photos + 1, unlisted = unlisted + excluded.unlisted;
+    INSERT INTO tally (race_id, race_day_id, variant, wanted, stored, gone, stored_bytes)
+    SELECT old.race_id, old.race_day_id, variant, -(state = 'wanted'), -(state = 'stored'), -(state = 'gone'),
+        -iif(state = 'stored', size_bytes, 0)
+    FROM asset WHERE photo_no = old.photo_no
+    ON CONFLICT DO UPDATE SET wanted = wanted + excluded.wanted, stored = stored + excluded.stored,
+        gone = gone + excluded.gone, stored_bytes = stored_bytes + excluded.stored_bytes;
+    INSERT INTO tally (race_id, race_day_id, variant, wanted, stored, gone, stored_bytes)
+    SELECT new.race_id, new.race_day_id, variant, state = 'wanted', state = 'stored', state = 'gone',
+        iif(state = 'stored', size_bytes, 0)
+    FROM asset WHERE photo_no = new.photo_no
+    ON CONFLICT DO UPDATE SET wanted = wanted + excluded.wanted, stored = stored + excluded.stored,
+        gone = gone + excluded.gone, stored_bytes = stored_bytes + excluded.stored_bytes;
+END;
+CREATE TRIGGER photo_deleted AFTER DELETE ON photo BEGIN
+    UPDATE tally SET photos = photos - 1, unlisted = unlisted - (old.unlisted_at IS NOT NULL)
+    WHERE race_id = old.race_id AND race_day_id = old.race_day_id AND variant = '';
+END;
+CREATE TRIGGER asset_added AFTER INSERT ON asset BEGIN
+    INSERT INTO tally (race_id, race_day_id, variant, wanted, stored, gone, stored_bytes)
+    SELECT race_id, race_day_id, new.variant, new.state = 'wanted', new.state = 'stored', new.state = 'gone',
+        iif(new.state = 'stored', new.size_bytes, 0)
+    FROM photo WHERE photo_no = new.photo_no
+    ON CONFLICT DO UPDATE SET wanted = wanted + excluded.wanted, stored = stored + excluded.stored,
+        gone = gone + excluded.gone, stored_bytes = stored_bytes + excluded.stored_bytes;
+END;
+CREATE TRIGGER asset_changed AFTER UPDATE OF state, size_bytes ON asset
+WHEN old.state <> new.state OR old.size_bytes IS NOT new.size_bytes BEGIN
+    UPDATE tally SET
+        wanted = wanted + (new.state = 'wanted') - (old.state = 'wanted'),
+        stored = stored + (new.state = 'stored') - (old.state = 'stored'),
+        gone = gone + (new.state = 'gone') - (old.state = 'gone'),
+        stored_bytes = stored_bytes
+            + iif(new.state = 'stored', new.size_bytes, 0) - iif(old.state = 'stored', old.size_bytes, 0)
+    WHERE (race_id, race_day_id) = (SELECT race_id, race_day_id FROM photo WHERE photo_no = new.photo_no)
+        AND variant = new.variant;
+END;
+-- Delete assets before their photo: afterwards nobody knows any more which race day they belonged to.
+CREATE TRIGGER asset_deleted AFTER DELETE ON asset BEGIN
+    UPDATE tally SET
+        wanted = wanted - (old.state = 'wanted'),
+        stored = stored - (old.state = 'stored'),
+        gone = gone - (old.state = 'gone'),
+        stored_bytes = stored_bytes - iif(old.state = 'stored', old.size_bytes, 0)
+    WHERE (race_id, race_day_id) = (SELECT race_id, race_day_id FROM photo WHERE photo_no = old.photo_no)
+        AND variant = old.variant;
 END;
