@@ -136,7 +136,7 @@ def _usable_url(url: str) -> bool:
         return False
     try:
         parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0
+        return bool(parts.hostname) and parts.port != 0 and not any(c.isspace() for c in parts.netloc)
     except ValueError:
         return False
 

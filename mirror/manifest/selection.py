@@ -80,8 +80,7 @@ def _variants_by_race(selections: Sequence[Selected]) -> dict[int, tuple[str, ..
 
 def _set_planned(ledger: Ledger, race_id: int, variants: Iterable[str]) -> None:
     ledger.connection.execute(
-        "UPDATE race SET planned_variants = ? WHERE race_id = ? AND planned_variants <> ?1",
-        (",".join(sorted(variants)), race_id),
+        "UPDATE race SET planned_variants = ? WHERE race_id = ?", (",".join(sorted(variants)), race_id)
     )
 
 

@@ -6,24 +6,19 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-_URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#\\]*)([^?#]*)", re.IGNORECASE)
+_URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#]*)([^?#]*)", re.IGNORECASE)
 _OWN_PORTS = {"https": 443, "http": 80}
 _AT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @lru_cache(maxsize=1024)
 def _host(scheme: str, authority: str) -> str:
-    parts = urlsplit(f"{scheme}://{authority}")
-    host = parts.hostname or ""
-    if ":" in host:
-        host = f"[{host}]"
-    elif not host.isascii():
-        try:
-            host = host.encode("idna").decode()
-        except UnicodeError:
-            pass
-    port = parts.port
-    return host if port is None or port == _OWN_PORTS.get(scheme) else f"{host}:{port}"
+    try:
+        parts = urlsplit(f"{scheme}://{authority}")
+        host, port = (parts.hostname or "").rstrip("."), parts.port
+    except ValueError:
+        return ""
+    return host if port in (None, _OWN_PORTS.get(scheme)) else f"{host}:{port}"
 
 
 def host_of(url: str) -> str:
