@@ -1,12 +1,13 @@
 """What proves to the API who calls. Secrets never show up in a repr."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from urllib.parse import quote, quote_plus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Credentials:
-    """One family of credentials, and the caller registration beside it.
+    """One family of credentials, and the caller registration beside it; without any, calls go out bare.
 
     Source: RunSignup API documentation: the v2 key with its secret in a header, the legacy pair in the query, OAuth 2
     bearer; the registration identifies the calling program and is mandatory from 2027-01-01.
@@ -21,11 +22,11 @@ class Credentials:
     registration_secret: str = ""
 
     def __repr__(self) -> str:
-        return f"Credentials({self.family})"
+        return f"Credentials({self.family}{', registered' if self.registration_id else ''})"
 
     @property
     def family(self) -> str:
-        """Which kind of credentials these are, in words."""
+        """Say in words which kind of credentials these are: ``"API key"``, ..., ``"none"``."""
         if self.key:
             return "API key"
         if self.legacy_key:
@@ -54,11 +55,11 @@ class Credentials:
         return {name: value for name, value in pairs.items() if value}
 
     def registration_only(self) -> "Credentials":
-        """The caller registration alone: with a key, the race search shows the account's own races only."""
+        """Leave out all but the caller registration: with a key, the race search shows the account's own races only."""
         return replace(self, key="", secret="", legacy_key="", legacy_secret="", token="")
 
     def secrets(self) -> tuple[str, ...]:
-        """Everything that must never be shown, longest first."""
-        values = {self.key, self.secret, self.legacy_key, self.legacy_secret, self.token,
-                  self.registration_id, self.registration_secret}  # fmt: skip
-        return tuple(sorted((value for value in values if value), key=len, reverse=True))
+        """List everything that must never be shown, as it is and as it stands in a URL; longest first."""
+        values = {getattr(self, field.name) for field in fields(self)} - {""}
+        spelt = {spell(value) for value in values for spell in (str, quote_plus, lambda text: quote(text, safe=""))}
+        return tuple(sorted(spelt, key=lambda text: (-len(text), text)))

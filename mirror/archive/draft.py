@@ -69,7 +69,7 @@ class LocalDraft:
     async def _append(self, chunk: bytes) -> None:
         with self._room.saying("write", self.name, needed_bytes=len(chunk)):
             if self._file is None:
-                self._file = await asyncio.get_running_loop().run_in_executor(self._room.pool, self._create)
+                self._file = await self._room.begin(self._create)
             await wrap(self._file, executor=self._room.pool).write(chunk)
 
     def _create(self) -> GrowingFile:
@@ -78,6 +78,7 @@ class LocalDraft:
 
     async def finish(self, examine: Callable[[Bytes], T]) -> tuple[bytes, T]:
         """End a body that came in pieces."""
+        self._has_begun = True
         return await self._in_pool(partial(self._finish_now, examine))
 
     def _finish_now(self, examine: Callable[[Bytes], T]) -> tuple[bytes, T]:
@@ -155,7 +156,7 @@ class LocalDraft:
 
     async def _in_pool(self, work: Callable[[], T]) -> T:
         await self._settle()
-        self._hop = hop = asyncio.get_running_loop().run_in_executor(self._room.pool, work)
+        self._hop = hop = self._room.begin(work)
         await self._settle()
         return hop.result()
 

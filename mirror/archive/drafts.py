@@ -1,6 +1,5 @@
 """The folder of drafts: opened, taken up again, listed, swept, flushed."""
 
-import asyncio
 import contextlib
 import os
 import stat
@@ -35,9 +34,8 @@ class Drafts:
         kept = names.parse_draft(name, 0)
         if kept is None or kept.etag is None:
             raise ArchiveError(f"not a draft that can be resumed: {name!r}")
-        loop = asyncio.get_running_loop()
         draft = LocalDraft(self._room, kept.asset_id, kept.address)
-        file = await loop.run_in_executor(self._room.pool, self._take_up, name, draft.name)
+        file = await self._room.begin(self._take_up, name, draft.name)
         if file is not None:
             draft.go_on(file)
         return draft
@@ -95,6 +93,6 @@ class Drafts:
 
     def flush(self, flushed: Collection[str]) -> None:
         """Bring the bytes of these drafts to the disk."""
+        openers = [partial(os.open, name, READ_FLAGS, dir_fd=self._room.folder) for name in flushed]
         with self._room.saying("flush", ""):
-            self._flusher.flush([partial(os.open, name, READ_FLAGS, dir_fd=self._room.folder) for name in flushed])
-            self._flusher.flush([partial(os.open, ".", FOLDER_FLAGS, dir_fd=self._room.folder)])
+            self._flusher.flush([*openers, partial(os.open, ".", FOLDER_FLAGS, dir_fd=self._room.folder)])

@@ -1,22 +1,25 @@
 """What all drafts share, and the file behind one that grows piece by piece."""
 
+import asyncio
 import contextlib
 import hashlib
 import io
 import mmap
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from mirror.archive import names
 from mirror.archive.disk import NEW_FLAGS, STORED_MODE, Disk, unlink_if_there, write_all
 from mirror.archive.flush import System
 from mirror.archive.seam import Bytes
-from mirror.archive.writer import Writer
+from mirror.archive.writer import CLOSED, Writer
+from mirror.errors import ArchiveError
 
+T = TypeVar("T")
 _PIECE_BYTES = 1024 * 1024
 
 
@@ -46,6 +49,16 @@ class DraftRoom:
     def saying(self, doing: str, name: str, *, needed_bytes: int = 0) -> contextlib.AbstractContextManager[None]:
         """Turn what the disk refuses inside into an ``ArchiveError`` about this draft."""
         return self.disk.saying(doing, f"{names.STATE}/{names.DRAFTS}/{name}", needed_bytes=needed_bytes)
+
+    def begin(self, work: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
+        """Begin blocking work in a thread of the pool.
+
+        Raises:
+            ArchiveError: The archive is closed.
+        """
+        if not self.writer.is_open:
+            raise ArchiveError(CLOSED)
+        return asyncio.get_running_loop().run_in_executor(self.pool, work, *arguments)
 
     def rename(self, old: str, new: str) -> None:
         """Rename a draft; one that has the new name already is replaced."""

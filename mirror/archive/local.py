@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from mirror.archive import names
 from mirror.archive.drafts import Drafts
@@ -28,7 +28,6 @@ class LocalArchive:
         self._folder = folder
         self._pool = pool
         self._writer = Writer()
-        self._is_open = True
         disk, system = folder.disk, folder.system
         self._flusher = Flusher(system, disk.folder)
         self._tree = Tree(disk, system, self._flusher, folder.drafts)
@@ -93,12 +92,12 @@ class LocalArchive:
 
     async def archive_id(self) -> str | None:
         """Read the id of the manifest that this tree belongs to."""
-        return await self._apart(self._folder.read_id)
+        return await self._room.begin(self._folder.read_id)
 
     async def set_archive_id(self, archive_id: str) -> None:
         """Write that id."""
         self._drafts  # noqa: B018 - refuses when only reading
-        await self._apart(self._folder.write_id, archive_id)
+        await self._room.begin(self._folder.write_id, archive_id)
 
     async def open_draft(self, asset_id: int, *, address: str) -> Draft:
         """Begin an empty draft."""
@@ -110,41 +109,41 @@ class LocalArchive:
 
     async def check_draft(self, name: str, examine: Callable[[Bytes], T]) -> T | None:
         """Hash a checked draft of an earlier run again."""
-        return await self._apart(self._drafts.check, name, examine)
+        return await self._room.begin(self._drafts.check, name, examine)
 
     async def kept_drafts(self) -> list[KeptDraft]:
         """List the drafts that a run may claim."""
-        return await self._apart(self._drafts.kept)
+        return await self._room.begin(self._drafts.kept)
 
     async def clean_drafts(self, keep: Collection[str]) -> int:
         """Delete all drafts but these."""
-        return await self._apart(self._drafts.clean, keep)
+        return await self._room.begin(self._drafts.clean, keep)
 
     async def discard_drafts(self, names: Collection[str]) -> None:
         """Delete these drafts."""
         if names:
-            await self._apart(self._drafts.discard, names)
+            await self._room.begin(self._drafts.discard, names)
 
     async def flush_drafts(self, names: Collection[str]) -> None:
         """Bring the bytes of these drafts to the disk."""
-        await self._apart(self._drafts.flush, names)
+        await self._room.begin(self._drafts.flush, names)
 
     async def publish(self, group: Sequence[Publication]) -> list[tuple[str, str]]:
         """Give flushed drafts their keys."""
         self._drafts  # noqa: B018 - refuses when only reading
-        return await self._apart(self._tree.publish, group) if group else []
+        return await self._room.begin(self._tree.publish, group) if group else []
 
     async def sizes(self, keys: Sequence[str]) -> list[int | None]:
         """Measure stored files."""
-        return await self._apart(self._tree.sizes, keys)
+        return await self._room.begin(self._tree.sizes, keys)
 
     async def digest(self, key: str) -> tuple[int, bytes] | None:
         """Hash a stored file."""
-        return await self._apart(self._tree.digest, key)
+        return await self._room.begin(self._tree.digest, key)
 
     async def read(self, key: str) -> bytes:
         """Read a stored file."""
-        return await self._apart(self._tree.read, key)
+        return await self._room.begin(self._tree.read, key)
 
     def free_bytes(self) -> int:
         """Measure what the disk still takes."""
@@ -152,9 +151,8 @@ class LocalArchive:
 
     async def aclose(self) -> None:
         """Finish what was begun and let go of everything. A second time does nothing."""
-        if not self._is_open:
+        if not self._writer.is_open:
             return
-        self._is_open = False
         await self._writer.aclose()
         await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
         for file in tuple(self._room.growing):
@@ -166,9 +164,3 @@ class LocalArchive:
         if self._folder.drafts < 0:
             raise ArchiveError(f"{self.root}: opened for reading only")
         return self._all_drafts
-
-    async def _apart(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Do blocking work in a thread: one hop, however much it is."""
-        if not self._is_open:
-            raise ArchiveError("the archive is closed")
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)

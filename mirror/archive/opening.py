@@ -65,7 +65,7 @@ class OpenFolder:
         self.disk.check_space()
         name = flight_name(0)
         with self.disk.saying("write in", f"{names.STATE}/{names.DRAFTS}"):
-            os.close(os.open(name, os.O_WRONLY | NEW_FLAGS, dir_fd=self.drafts))
+            os.close(os.open(name, os.O_WRONLY | NEW_FLAGS, 0o600, dir_fd=self.drafts))
             unlink_if_there(self.drafts, name)
         if lstat_if_there(self.state, _README) is None:
             self._write(_README, _ABOUT)

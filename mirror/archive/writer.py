@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from mirror.errors import ArchiveError
 
+CLOSED = "the archive is closed"
 T = TypeVar("T")
 _Waiting = tuple[Callable[[], Any], "asyncio.Future[Any]"]
 _Done = tuple["asyncio.Future[Any]", Any, BaseException | None]
@@ -24,23 +25,23 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._ended = self._loop.create_future()
-        self._is_open = True
+        self.is_open = True
         # A daemon: a program that is torn down without closing must not hang on it.
         self._thread = threading.Thread(target=self._work, name="mirror-writer", daemon=True)
         self._thread.start()
 
     def do(self, work: Callable[[], T]) -> "asyncio.Future[T]":
         """Hand over a piece of work; the future gets its result."""
-        if not self._is_open:
-            raise ArchiveError("the archive is closed")
+        if not self.is_open:
+            raise ArchiveError(CLOSED)
         future: asyncio.Future[T] = self._loop.create_future()
         self._waiting.put((work, future))
         return future
 
     async def aclose(self) -> None:
         """Do what is waiting, then end the thread."""
-        if self._is_open:
-            self._is_open = False
+        if self.is_open:
+            self.is_open = False
             self._waiting.put(None)
         await asyncio.shield(self._ended)
         self._thread.join()

@@ -1,7 +1,7 @@
 """What changed about photos that the manifest knows: compared record by record, written in a few statements."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mirror.manifest.ledger import Ledger
 from mirror.manifest.selection import want_new
@@ -15,8 +15,7 @@ FRESH_START = (
 """An asset that becomes wanted anew owes nothing to its earlier failures."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """A photo as its row has it."""
 
     photo_no: int
@@ -30,8 +29,7 @@ class Known:
     """Whether this run has seen it before."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Asset:
+class _Asset(NamedTuple):
     asset_id: int
     photo_no: int
     variant: str
@@ -51,7 +49,7 @@ def known_photos(ledger: Ledger, race_id: int, photo_ids: Sequence[int]) -> dict
         "WHERE p.race_id = ? AND p.photo_id IN (SELECT value FROM json_each(?))",
         (ledger.first_pass_id, race_id, id_list(photo_ids)),
     )
-    return {row[1]: Known(*row) for row in rows}
+    return {row[1]: Known._make(row) for row in rows}
 
 
 class Changes:
@@ -110,7 +108,7 @@ class Changes:
             "FROM asset WHERE photo_no IN (SELECT value FROM json_each(?))"
         )
         for row in self._ledger.connection.execute(query, (ids,)):
-            assets.setdefault(row[1], []).append(_Asset(*row))
+            assets.setdefault(row[1], []).append(_Asset._make(row))
         return assets
 
     # -- comparing ----------------------------------------------------------------------------------------------
@@ -138,7 +136,13 @@ class Changes:
         self.changed_photos += len(self._history) > so_far
 
     def _remember(
-        self, photo: Photo, what: str, *, variant: str | None = None, before: str | None = None, after: str | None = None
+        self,
+        photo: Photo,
+        what: str,
+        *,
+        variant: str | None = None,
+        before: str | None = None,
+        after: str | None = None,
     ) -> None:
         run_id, race_id = self._ledger.run_id, self._pass.race_id
         self._history.append((run_id, self._now, race_id, photo.photo_id, what, variant, before, after))
@@ -166,7 +170,7 @@ class Changes:
         self, photo: Photo, asset: _Asset, listed: Variant | None, *, old: Known, is_elsewhere: bool
     ) -> None:
         if listed is None:
-            if asset.is_offered:
+            if asset.is_offered and not old.is_seen:
                 self._remember(photo, "variant withdrawn", variant=asset.variant)
                 self._withdrawn.append(asset.asset_id)
             return
@@ -180,7 +184,11 @@ class Changes:
         elif is_back and (asset.state == "gone" or _is_outdated(asset)):
             self._again.append((asset, listed))
         else:
-            if (asset.url, asset.width_px, asset.height_px) != (listed.url, listed.width_px, listed.height_px) or is_back:
+            if (asset.url, asset.width_px, asset.height_px) != (
+                listed.url,
+                listed.width_px,
+                listed.height_px,
+            ) or is_back:
                 self._refreshed.append((asset, listed))
             if is_elsewhere and asset.state == "wanted":
                 # It may only now belong to what is selected, and the jobs of this run may be past its number.
@@ -197,8 +205,8 @@ class Changes:
     def _update_photo(self, old: Known, photo: Photo, race_day_id: int) -> None:
         run = self._ledger.connection
         run.execute(
-            "UPDATE photo SET race_day_id = ?, album_id = ?, uploaded_filename = ?, uploaded_ts = ?, unlisted_at = NULL "
-            "WHERE photo_no = ?",
+            "UPDATE photo SET race_day_id = ?, album_id = ?, uploaded_filename = ?, uploaded_ts = ?, "
+            "unlisted_at = NULL WHERE photo_no = ?",
             (race_day_id, photo.album_id, photo.uploaded_filename, photo.uploaded_ts, old.photo_no),
         )
         if not old.is_seen:
@@ -245,4 +253,8 @@ def _has_new_address(asset: _Asset, offered: dict[str, Variant]) -> bool:
 
 def _is_outdated(asset: _Asset) -> bool:
     """Whether the stored bytes came from elsewhere than the URL that is listed."""
-    return asset.state == "stored" and asset.stored_url is not None and address_of(asset.stored_url) != address_of(asset.url)
+    return (
+        asset.state == "stored"
+        and asset.stored_url is not None
+        and address_of(asset.stored_url) != address_of(asset.url)
+    )

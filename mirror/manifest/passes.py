@@ -1,5 +1,6 @@
 """Runs and passes: where each begins, what it proves when it ends."""
 
+import json
 from datetime import UTC, datetime
 
 from mirror.manifest.ledger import Ledger, PassState
@@ -99,7 +100,7 @@ def _newest_complete(
 
 
 def begin_pass(
-    ledger: Ledger, race_id: int, race_day_id: int, scope: Scope, kind: PassKind, since_ts: int | None
+    ledger: Ledger, race_id: int, race_day_id: int, scope: Scope, *, kind: PassKind, since_ts: int | None
 ) -> int:
     """Insert the pass's row."""
     run = ledger.connection
@@ -152,7 +153,7 @@ def want_full(ledger: Ledger, race_id: int, race_day_id: int, why: str) -> None:
         "SELECT full_wanted_at FROM race_day WHERE race_id = ? AND race_day_id = ?", (race_id, race_day_id)
     ).fetchone()
     said_at = moment(row[0])
-    if said_at is None or abs((datetime.now(UTC) - said_at).total_seconds()) >= 86_400:  # noqa: PLR2004 - a day
+    if said_at is None or abs((datetime.now(UTC) - said_at).total_seconds()) >= 86_400:
         run.execute(
             "UPDATE race_day SET full_wanted = ?, full_wanted_at = ? WHERE race_id = ? AND race_day_id = ?",
             (why, now_text(), race_id, race_day_id),
@@ -195,8 +196,9 @@ def _known_and_missed(ledger: Ledger, this: PassState, before: int) -> tuple[int
     listed = (
         "FROM photo WHERE race_id = ? AND listed_under = ? AND unlisted_at IS NULL AND seen_pass_id IN ("
         "SELECT pass_id FROM pass WHERE race_id = ? AND race_day_id = ? "
-        f"AND scope IN ({','.join('?' * len(covered))}))"
+        "AND scope IN (SELECT value FROM json_each(?)))"
     )
-    missed = run.execute(f"SELECT photo_no {listed} AND seen_pass_id < ?", (*day, *day, *covered, before)).fetchall()  # noqa: S608
-    known = run.execute(f"SELECT count(*) {listed}", (*day, *day, *covered)).fetchone()[0] if missed else 0  # noqa: S608
-    return known, [row[0] for row in missed]
+    values = (*day, *day, json.dumps(covered))
+    missed = [row[0] for row in run.execute(f"SELECT photo_no {listed} AND seen_pass_id < ?", (*values, before))]
+    known = run.execute(f"SELECT count(*) {listed}", values).fetchone()[0] if missed else 0
+    return known, missed

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from mirror.manifest.changes import Changes, Known, known_photos
+from mirror.manifest.changes import Changes, known_photos
 from mirror.manifest.ledger import Ledger, PassState
 from mirror.manifest.rows import Planned
 from mirror.manifest.selection import want_new
@@ -31,7 +31,9 @@ def plan(ledger: Ledger, pass_id: int, page: Page) -> Planned:
         old = known.get(photo.photo_id)
         if old is None:
             new.append(photo)
-        elif old.json == photo.json and old.unlisted_at is None and (old.is_seen or old.listed_under == this.race_day_id):
+        elif (
+            old.json == photo.json and old.unlisted_at is None and (old.is_seen or old.listed_under == this.race_day_id)
+        ):
             if not old.is_seen:
                 seen.append(old.photo_no)
         else:
@@ -61,10 +63,11 @@ def plan(ledger: Ledger, pass_id: int, page: Page) -> Planned:
 def _first_of_each(photos: Sequence[Photo]) -> tuple[list[Photo], list[int]]:
     """Photos without repeats, and the ids of those that a later record contradicts."""
     first: dict[int, Photo] = {}
-    doubles: list[int] = []
     for photo in photos:
-        if first.setdefault(photo.photo_id, photo) is not photo and _place(first[photo.photo_id]) != _place(photo):
-            doubles.append(photo.photo_id)
+        first.setdefault(photo.photo_id, photo)
+    if len(first) == len(photos):
+        return list(first.values()), []
+    doubles = [photo.photo_id for photo in photos if _place(photo) != _place(first[photo.photo_id])]
     return list(first.values()), doubles
 
 
@@ -97,7 +100,8 @@ def _add(ledger: Ledger, pass_id: int, photos: Sequence[Photo]) -> int:
         ],
     )  # fmt: skip
     run.executemany(
-        "INSERT INTO photo_json (photo_no, json) VALUES (?, ?)", [(photo_no, photo.json) for photo_no, photo in numbered]
+        "INSERT INTO photo_json (photo_no, json) VALUES (?, ?)",
+        [(photo_no, photo.json) for photo_no, photo in numbered],
     )
     run.executemany(
         "INSERT INTO bib (photo_no, position, bib) VALUES (?, ?, ?)",

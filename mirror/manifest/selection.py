@@ -6,26 +6,26 @@ from datetime import UTC, datetime, timedelta
 
 from mirror.manifest import races
 from mirror.manifest.ledger import Ledger
-from mirror.manifest.rows import Missing, Selected, StoredRow
-from mirror.manifest.text import at_text, cleaned, host_of, id_list
-from mirror.model import FailureGroup, Job, Variant
+from mirror.manifest.rows import Selected
+from mirror.manifest.text import at_text, host_of, id_list
+from mirror.model import Job, Variant
 
 _WIDEN_BATCH = 500
 _ASIDE_DAYS = 5
 _ASIDE_FOR = timedelta(days=7)
-_NOT_TRIED = "not tried yet"
 
-_IS_SELECTED = """EXISTS (
+IS_SELECTED = """EXISTS (
     SELECT 1 FROM temp.selected AS s
     WHERE s.race_id = p.race_id AND s.race_day_id IN (p.race_day_id, p.listed_under) AND s.variant = a.variant
         AND (s.album_id = '' OR s.album_id = p.album_id)
         AND (s.with_participants OR p.album_id IS NULL OR p.album_id NOT GLOB 'reg-*')
 )"""
-_IS_ASIDE = f"(a.failed_days >= {_ASIDE_DAYS} AND a.failed_at > :aside_from AND a.failed_at <= :now)"
+IS_ASIDE = f"(a.failed_days >= {_ASIDE_DAYS} AND a.failed_at > :aside_from AND a.failed_at <= :now)"
 _JOB = "a.asset_id, a.wanted_no, p.race_id, p.race_day_id, p.photo_id, a.variant, a.url, a.host"
 
 
-def _clock() -> dict[str, str | int]:
+def clock() -> dict[str, str | int]:
+    """The moments that `IS_ASIDE` compares with."""
     now = datetime.now(UTC)
     return {"now": at_text(now), "aside_from": at_text(now - _ASIDE_FOR)}
 
@@ -155,9 +155,9 @@ def wanted(ledger: Ledger, host: str, after_no: int, limit: int) -> list[Job]:
     start_no = barren_to if barren_from <= after_no < barren_to else after_no
     rows = ledger.connection.execute(
         f"SELECT {_JOB} FROM asset AS a INDEXED BY asset_wanted CROSS JOIN photo AS p ON p.photo_no = a.photo_no "  # noqa: S608
-        f"WHERE a.state = 'wanted' AND a.host = :host AND a.wanted_no > :after_no AND NOT {_IS_ASIDE} "
-        f"AND {_IS_SELECTED} ORDER BY a.wanted_no LIMIT :limit",
-        {"host": host, "after_no": start_no, "limit": limit, **_clock()},
+        f"WHERE a.state = 'wanted' AND a.host = :host AND a.wanted_no > :after_no AND NOT {IS_ASIDE} "
+        f"AND {IS_SELECTED} ORDER BY a.wanted_no LIMIT :limit",
+        {"host": host, "after_no": start_no, "limit": limit, **clock()},
     ).fetchall()
     if len(rows) < limit:
         # Wanted assets of races that are not selected would be looked at again with each page that is planned.
@@ -185,87 +185,8 @@ def newest_wanted_no(ledger: Ledger) -> int:
 def count_wanted(ledger: Ledger) -> int:
     """How many assets are to be fetched."""
     count: int = ledger.connection.execute(
-        "SELECT count(*) FROM asset AS a INDEXED BY asset_wanted CROSS JOIN photo AS p ON p.photo_no = a.photo_no "
-        f"WHERE a.state = 'wanted' AND NOT {_IS_ASIDE} AND {_IS_SELECTED}",
-        _clock(),
+        "SELECT count(*) FROM asset AS a INDEXED BY asset_wanted CROSS JOIN photo AS p ON p.photo_no = a.photo_no "  # noqa: S608
+        f"WHERE a.state = 'wanted' AND NOT {IS_ASIDE} AND {IS_SELECTED}",
+        clock(),
     ).fetchone()[0]
     return count
-
-
-def known_sizes(ledger: Ledger) -> dict[str, tuple[int, int]]:
-    """For each variant, how many assets are stored and their bytes."""
-    query = "SELECT variant, sum(stored), sum(stored_bytes) FROM tally GROUP BY variant HAVING sum(stored) > 0"
-    return {variant: (count, size) for variant, count, size in ledger.connection.execute(query)}
-
-
-# -- what is held, what is not --------------------------------------------------------------------------------------
-
-
-def stored_batch(ledger: Ledger, after_asset_id: int, limit: int) -> list[StoredRow]:
-    """Stored assets by id."""
-    rows = ledger.connection.execute(
-        "SELECT a.asset_id, a.key, a.size_bytes FROM asset AS a CROSS JOIN photo AS p ON p.photo_no = a.photo_no "
-        f"WHERE a.asset_id > ? AND a.state = 'stored' AND {_IS_SELECTED} ORDER BY a.asset_id LIMIT ?",
-        (after_asset_id, limit),
-    )
-    return [StoredRow(asset_id=asset_id, key=key, size_bytes=size) for asset_id, key, size in rows]
-
-
-def has_stored(ledger: Ledger) -> bool:
-    """Whether anything is stored."""
-    return bool(ledger.connection.execute("SELECT EXISTS (SELECT 1 FROM tally WHERE stored > 0)").fetchone()[0])
-
-
-def gone_count(ledger: Ledger) -> int:
-    """How many assets are gone."""
-    count: int = ledger.connection.execute(
-        "SELECT count(*) FROM asset AS a INDEXED BY asset_gone CROSS JOIN photo AS p ON p.photo_no = a.photo_no "
-        f"WHERE a.state = 'gone' AND {_IS_SELECTED}"
-    ).fetchone()[0]
-    return count
-
-
-def missing(ledger: Ledger) -> Missing:
-    """Wanted assets by reason and host: counted while reading, since sorting them would take memory."""
-    groups: dict[tuple[str, str], list[int]] = {}
-    count = set_aside = 0
-    rows = ledger.connection.execute(
-        f"SELECT a.asset_id, a.failure, a.host, {_IS_ASIDE} FROM asset AS a INDEXED BY asset_wanted "  # noqa: S608
-        f"CROSS JOIN photo AS p ON p.photo_no = a.photo_no WHERE a.state = 'wanted' AND {_IS_SELECTED}",
-        _clock(),
-    )
-    for asset_id, failure, host, is_aside in rows:
-        group = groups.setdefault((failure or _NOT_TRIED, host), [0, asset_id])
-        group[0] += 1
-        count += 1
-        set_aside += is_aside
-    ordered = sorted(groups.items(), key=lambda item: (-item[1][0], item[0]))
-    return Missing(
-        count=count,
-        set_aside=set_aside,
-        groups=tuple(
-            FailureGroup(reason=reason, host=host, count=size, example=_example(ledger, asset_id))
-            for (reason, host), (size, asset_id) in ordered
-        ),
-    )
-
-
-def _example(ledger: Ledger, asset_id: int) -> str:
-    photo_id, variant, detail = ledger.connection.execute(
-        "SELECT p.photo_id, a.variant, a.failure_detail FROM asset AS a JOIN photo AS p USING (photo_no) "
-        "WHERE a.asset_id = ?",
-        (asset_id,),
-    ).fetchone()
-    return cleaned(f"photo {photo_id} {variant}" + (f": {detail}" if detail else ""))
-
-
-def rejects_of_run(ledger: Ledger, limit: int) -> tuple[str, ...]:
-    """Name what this run could not use."""
-    rows = ledger.connection.execute(
-        "SELECT race_id, race_day_id, photo_id, variant, reason FROM reject WHERE run_id = ? LIMIT ?",
-        (ledger.run_id, limit),
-    )
-    return tuple(
-        cleaned(f"race {race_id} day {day}" + (f" photo {photo_id}" if photo_id else "") + f" {variant}: {reason}")
-        for race_id, day, photo_id, variant, reason in rows
-    )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from mirror.layout import DEFAULT_TEMPLATE
-from mirror.manifest import passes, planning, races, recording, selection
+from mirror.manifest import passes, planning, races, recording, selection, summary
 from mirror.manifest.ledger import Ledger
 from mirror.manifest.open import open_ledger, write_snapshot
 from mirror.manifest.rows import (
@@ -185,7 +185,7 @@ class Manifest:
 
     async def known_sizes(self) -> dict[str, tuple[int, int]]:
         """For each variant, how many of its assets the archive holds and their bytes in all."""
-        return await self._read(selection.known_sizes)
+        return await self._read(summary.known_sizes)
 
     # -- passes -------------------------------------------------------------------------------------------------
 
@@ -197,7 +197,7 @@ class Manifest:
         self, race_id: int, race_day_id: int, scope: Scope, kind: PassKind, since_ts: int | None
     ) -> int:
         """Write down that a pass begins; its number is higher than any before."""
-        return await self._write(passes.begin_pass, race_id, race_day_id, scope, kind, since_ts)
+        return await self._write(passes.begin_pass, race_id, race_day_id, scope, kind=kind, since_ts=since_ts)
 
     async def plan(self, pass_id: int, page: Page) -> Planned:
         """Write down what a page shows: photos, changes, assets to fetch, and the pass's progress.
@@ -250,11 +250,11 @@ class Manifest:
 
     async def stored_batch(self, after_asset_id: int, limit: int) -> list[StoredRow]:
         """Stored assets of the selection with a higher id, in its order."""
-        return await self._read(selection.stored_batch, after_asset_id, limit)
+        return await self._read(summary.stored_batch, after_asset_id, limit)
 
     async def has_stored(self) -> bool:
         """Whether the archive holds any asset, selected or not."""
-        return await self._read(selection.has_stored)
+        return await self._read(summary.has_stored)
 
     async def want_again(self, asset_ids: Sequence[int], why: str, *, is_lost: bool = True) -> int:
         """Want stored assets again.
@@ -271,15 +271,15 @@ class Manifest:
 
     async def missing(self) -> Missing:
         """Assets of the selection that are wanted and not stored, by reason and host."""
-        return await self._read(selection.missing)
+        return await self._read(summary.missing)
 
     async def gone_count(self) -> int:
         """How many assets of the selection are gone."""
-        return await self._read(selection.gone_count)
+        return await self._read(summary.gone_count)
 
     async def rejects_of_run(self, limit: int = 50) -> tuple[str, ...]:
         """Records that this run could not use, each named, fit for a terminal."""
-        return await self._read(selection.rejects_of_run, limit)
+        return await self._read(summary.rejects_of_run, limit)
 
     async def snapshot(self, to: Path) -> None:
         """Copy the manifest, as it is now, to another file, which is whole at every moment."""
