@@ -173,7 +173,9 @@ class Disk:
         """
         if error.errno == errno.ENOSPC:
             needed = f", {in_words(needed_bytes)} needed" if needed_bytes else ""
-            words = f"the disk is full ({in_words(self.free_bytes())} free{needed})"
+            with contextlib.suppress(OSError):  # a disk in trouble may refuse this question too
+                needed = f" ({in_words(self.free_bytes())} free{needed})"
+            words = f"the disk is full{needed}"
         else:
             words = _IN_WORDS.get(error.errno or 0) or error.strerror or "the disk refused"
         return ArchiveError(f"{printable(str(self.root))}: cannot {doing} {printable(path)}: {words}")

@@ -47,8 +47,8 @@ class DraftRoom:
     growing: "set[GrowingFile]" = field(default_factory=set)
 
     def saying(self, doing: str, name: str, *, needed_bytes: int = 0) -> contextlib.AbstractContextManager[None]:
-        """Turn what the disk refuses inside into an ``ArchiveError`` about this draft."""
-        return self.disk.saying(doing, f"{names.STATE}/{names.DRAFTS}/{name}", needed_bytes=needed_bytes)
+        """Turn what the disk refuses inside into an ``ArchiveError`` about this draft, or about their folder."""
+        return self.disk.saying(doing, f"{names.STATE}/{names.DRAFTS}/{name}".rstrip("/"), needed_bytes=needed_bytes)
 
     def begin(self, work: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
         """Begin blocking work in a thread of the pool.

@@ -14,7 +14,7 @@ from mirror.manifest.rows import Commit, Leftover, Recorded
 from mirror.manifest.text import address_of, id_list, now_text, storable, without_query
 from mirror.model import Content, Failed, Fetched, Stored
 
-
+_Value = int | str | bytes | None
 _FACTS = ("extension", "width_px", "height_px", "taken_at", "etag", "last_modified")
 _CONTENT = (
     "key = ?, stored_url = ?, size_bytes = ?, sha256 = ?, width_px = ?, height_px = ?, taken_at = ?, etag = ?, "
@@ -105,7 +105,7 @@ def _commit(row: _Row, fetched: Fetched, new_key: str | None) -> Commit:
     return Commit(fetched=fetched, key=key, replaces=replaces, is_same=is_same)
 
 
-def _committing_row(commit: Commit) -> tuple[int | str | bytes | None, ...]:
+def _committing_row(commit: Commit) -> tuple[_Value, ...]:
     job, content = commit.fetched.job, commit.fetched.content
     facts = {name: getattr(content, name) for name in _FACTS}
     return (
@@ -132,19 +132,20 @@ def _note_stored(ledger: Ledger, results: Sequence[_Result]) -> int:
     run, now = ledger.connection, now_text()
     rows = _rows(ledger, (each.asset_id for each in results))
     results = [each for each in results if each.asset_id in rows]
-    done, held = [], []
+    done: list[tuple[_Value, ...]] = []
+    held: list[tuple[_Value, ...]] = []
     for each in results:
         row = rows[each.asset_id]
         is_done = row.state == "wanted" and _is_same_address(row.url, each.url)
         (done if is_done else held).append(_content_row(each, now))
-    run.executemany(f"UPDATE asset SET state = 'stored', wanted_no = NULL, {FRESH_START}, {_CONTENT}", done)
-    run.executemany(f"UPDATE asset SET {_CONTENT}", held)
+    run.executemany(f"UPDATE asset SET state = 'stored', wanted_no = NULL, {FRESH_START}, {_CONTENT}", done)  # noqa: S608
+    run.executemany(f"UPDATE asset SET {_CONTENT}", held)  # noqa: S608
     _note_replaced(ledger, [(rows[each.asset_id], each) for each in results], now)
     run.executemany("DELETE FROM committing WHERE asset_id = ?", [(each.asset_id,) for each in results])
     return len(done)
 
 
-def _content_row(result: _Result, now: str) -> tuple[int | str | bytes | None, ...]:
+def _content_row(result: _Result, now: str) -> tuple[_Value, ...]:
     content = result.content
     return (
         result.key, without_query(result.url), content.size_bytes, content.sha256, content.width_px, content.height_px,

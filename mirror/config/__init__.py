@@ -1,0 +1,27 @@
+"""TOML and environment to checked, frozen settings. Only the roof and what opens rooms see these."""
+
+from mirror.config.load import FILE_NAME, example_text, find_config, load_config, quick_config
+from mirror.config.settings import (
+    ApiSettings,
+    ArchiveSettings,
+    Config,
+    DownloadSettings,
+    ListingSettings,
+    RaceSettings,
+)
+from mirror.credentials import Credentials
+
+__all__ = [
+    "FILE_NAME",
+    "ApiSettings",
+    "ArchiveSettings",
+    "Config",
+    "Credentials",
+    "DownloadSettings",
+    "ListingSettings",
+    "RaceSettings",
+    "example_text",
+    "find_config",
+    "load_config",
+    "quick_config",
+]

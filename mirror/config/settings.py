@@ -1,0 +1,265 @@
+"""The settings, section by section. Durations are ``float`` seconds, sizes are ``int`` bytes."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated, ClassVar
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from mirror.config import kinds
+from mirror.config.secret import find_secret
+from mirror.credentials import Credentials
+from mirror.errors import ConfigError
+from mirror.layout import DEFAULT_TEMPLATE
+from mirror.model import VARIANTS
+from mirror.race_ref import RaceRef, parse_race_ref
+
+REGISTRATION_DUE = date(2027, 1, 1)
+"""From this day on the API refuses callers that are not registered."""
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_NONE = SecretStr("")
+
+
+class Section(BaseModel):
+    """Settings that belong together."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Yield each setting that does not go with another, and why."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _check(self) -> "Section":
+        if faults := list(self.contradictions()):
+            raise PydanticCustomError("contradiction", "settings contradict each other", {"faults": faults})
+        return self
+
+
+class ApiSettings(Section):
+    """Where the API lives, and who calls."""
+
+    SECRETS: ClassVar = ("secret", "legacy_secret", "token", "registration_secret")
+    """Each may also come from a file or a command."""
+    PAIRS: ClassVar = (("key", "secret"), ("legacy_key", "legacy_secret"), ("registration_id", "registration_secret"))
+
+    base_url: kinds.BaseUrl = "https://runsignup.com/rest"
+    key: kinds.Secret = _NONE
+    secret: kinds.Secret = _NONE
+    secret_file: kinds.MaybePath = None
+    secret_command: kinds.Command = ()
+    legacy_key: kinds.Secret = _NONE
+    legacy_secret: kinds.Secret = _NONE
+    legacy_secret_file: kinds.MaybePath = None
+    legacy_secret_command: kinds.Command = ()
+    token: kinds.Secret = _NONE
+    token_file: kinds.MaybePath = None
+    token_command: kinds.Command = ()
+    registration_id: kinds.Secret = _NONE
+    registration_secret: kinds.Secret = _NONE
+    registration_secret_file: kinds.MaybePath = None
+    registration_secret_command: kinds.Command = ()
+    contact: kinds.Header = ""
+    page_size: kinds.Count = 100
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Yield secrets with several origins, and several ways to sign in."""
+        for name in self.SECRETS:
+            given = [each for each in (name, f"{name}_file", f"{name}_command") if self._is_given(each)]
+            if len(given) > 1:
+                yield given[1], f"{' and '.join(given)} are given, expected one of them"
+        families = [name for name in ("key", "legacy_key", "token") if self.has(name)]
+        if len(families) > 1:
+            yield families[1], f"{' and '.join(families)} are different ways to sign in, expected one of them"
+
+    def missing_halves(self) -> Iterator[tuple[str, str]]:
+        """Yield each half of a pair that is given without the other."""
+        for first, second in self.PAIRS:
+            if self.has(first) and not self.has(second):
+                variable = f"MIRROR_API__{second.upper()}"
+                yield first, f"needs {second} beside it: set {variable}, api.{second}_file or api.{second}_command"
+            if self.has(second) and not self.has(first):
+                yield second, f"needs {first} beside it: set MIRROR_API__{first.upper()} or api.{first}"
+
+    def has(self, name: str) -> bool:
+        """Whether a setting is given, or where it comes from."""
+        return any(self._is_given(each) for each in (name, f"{name}_file", f"{name}_command"))
+
+    def _is_given(self, name: str) -> bool:
+        value = getattr(self, name, None)
+        return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
+
+
+class ArchiveSettings(Section):
+    """Where the photos go."""
+
+    root: kinds.FilePath = Path("photos")
+    template: kinds.Template = DEFAULT_TEMPLATE
+    min_free: kinds.Size = 10**9
+    state_dir: kinds.MaybePath = None
+
+
+class DownloadSettings(Section):
+    """How pictures are fetched, and how patient requests are."""
+
+    variants: kinds.Variants = VARIANTS
+    concurrency: kinds.AutoCount = "auto"
+    least_requests: kinds.AtOnce = 1
+    start_requests: kinds.AtOnce = 8
+    most_requests: kinds.AtOnce = 64
+    attempts: kinds.Count = 5
+    first_wait: kinds.Duration = 0.5
+    longest_wait: kinds.Duration = 60.0
+    total_wait: kinds.Duration = 600.0
+    longest_retry_after: kinds.Duration = 300.0
+    connect_timeout: kinds.Wait = 10.0
+    stall_timeout: kinds.Wait = 30.0
+    least_rate: kinds.Size = 1000
+    least_rate_after: kinds.Wait = 60.0
+    limit_rate: kinds.Size = 0
+    largest_asset: kinds.Limit = 200 * 10**6
+    largest_page: kinds.Limit = 32 * 10**6
+    most_redirects: Annotated[int, kinds.whole(0, 20)] = 3
+    allowed_hosts: kinds.Hosts = ("*.amazonaws.com", "*.runsignup.com")
+    allow_http: kinds.Flag = False
+    allow_private: kinds.Flag = False
+    proxy: Annotated[kinds.MaybeText, Field(repr=False)] = None
+    ca_file: kinds.MaybePath = None
+    group_drafts: kinds.Count = 500
+    group_bytes: kinds.Limit = 64 * 10**6
+    group_wait: kinds.Wait = 1.0
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Yield bounds that cross."""
+        if self.least_requests > self.most_requests:
+            yield "least_requests", f"is {self.least_requests}, expected at most most_requests, {self.most_requests}"
+
+
+class ListingSettings(Section):
+    """How listings are read."""
+
+    full_every: kinds.AutoDuration = "auto"
+    overlap: kinds.Duration = 86_400.0
+    most_pages: kinds.Count = 100_000
+    race_every: kinds.Duration = 86_400.0
+
+
+class RaceSettings(Section):
+    """One race to archive."""
+
+    race: kinds.Race
+    days: kinds.Days = "all"
+    variants: kinds.Variants | None = None
+    participant_uploads: kinds.Flag = True
+    albums: kinds.Albums = ()
+
+    def resolved(self, variants: tuple[str, ...]) -> "RaceSettings":
+        """Settle what is left open: variants, and the race day that the race's address may name.
+
+        ``days``, where it is given, wins over the address.
+        """
+        days = self.days
+        if "days" not in self.model_fields_set and self.race.race_day_id:
+            days = (self.race.race_day_id,)
+        race = RaceRef(race_id=self.race.race_id, slug=self.race.slug)
+        return self.model_copy(update={"race": race, "days": days, "variants": self.variants or variants})
+
+
+class Config(BaseSettings):
+    """All settings of one archive, checked and frozen; made by `load_config` or `quick_config`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MIRROR_", env_nested_delimiter="__", enable_decoding=False,
+        extra="forbid", frozen=True, arbitrary_types_allowed=True,
+    )  # fmt: skip
+
+    api: ApiSettings = ApiSettings()
+    archive: ArchiveSettings = ArchiveSettings()
+    download: DownloadSettings = DownloadSettings()
+    listing: ListingSettings = ListingSettings()
+    races: Annotated[tuple[RaceSettings, ...], kinds.Tables] = ()
+
+    _source_path: Path | None = PrivateAttr(default=None)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what is given and nothing else: `load_config` joins file and environment, and knows what came whence."""
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Config":
+        base = urlsplit(self.api.base_url)
+        if base.scheme == "http" and base.hostname not in _LOOPBACK and not self.download.allow_http:
+            text = "expected https: a secret would travel in the open (download.allow_http = true allows it)"
+            raise PydanticCustomError("contradiction", "http", {"faults": [("api.base_url", text)]})
+        return self
+
+    @property
+    def source_path(self) -> Path | None:
+        """The file that the settings come from; None if there is none."""
+        return self._source_path
+
+    def credentials(self) -> Credentials:
+        """Collect the credentials, reading secrets' files and running their commands where they are set.
+
+        Raises:
+            ConfigError: A file or a command gives no secret, others can read the file, or half of a pair is missing.
+        """
+        api = self.api
+        if faults := list(api.missing_halves()):
+            raise ConfigError("\n".join(f"api.{name}: {text}" for name, text in faults))
+        found = {
+            name: getattr(api, name).get_secret_value()
+            or find_secret(f"api.{name}", file=getattr(api, f"{name}_file"), command=getattr(api, f"{name}_command"))
+            for name in api.SECRETS
+        }
+        return Credentials(
+            key=api.key.get_secret_value(),
+            legacy_key=api.legacy_key.get_secret_value(),
+            registration_id=api.registration_id.get_secret_value(),
+            **found,
+        )
+
+    def registration_warning(self, today: date) -> str | None:
+        """Say that the caller registration is missing; None if it is there, or the service runs on this machine."""
+        if self.api.has("registration_id") or urlsplit(self.api.base_url).hostname in _LOOPBACK:
+            return None
+        since = "will be refused from" if today < REGISTRATION_DUE else "are refused since"
+        return (
+            f"calls without a caller registration {since} {REGISTRATION_DUE}: register on the API keys page of your "
+            "account (free), then set api.registration_id and api.registration_secret"
+        )
+
+    def chosen_races(self, only: Sequence[str] = ()) -> tuple[RaceSettings, ...]:
+        """Give the configured races, or those of them that are asked for by id or address, with nothing left open.
+
+        Raises:
+            ConfigError: None is configured, or one asked for is not.
+        """
+        if not self.races:
+            raise ConfigError("no race is configured: add a [[races]] block, or type 'mirror sync RACE --to DIR'")
+        try:
+            wanted = [parse_race_ref(text) for text in only]
+        except ValueError as error:
+            raise ConfigError(f"--race: {error}") from None
+        for ref in wanted:
+            if not any(ref.is_same_race(race.race) for race in self.races):
+                known = ", ".join(str(race.race) for race in self.races)
+                raise ConfigError(f"--race: {ref} is not configured; configured are {known}")
+        return tuple(
+            race.resolved(self.download.variants)
+            for race in self.races
+            if not wanted or any(ref.is_same_race(race.race) for ref in wanted)
+        )
