@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 
 _NUMBER = r"([0-9]+(?:\.[0-9]+)?)"
-_SECONDS = (604_800, 86_400, 3600, 60, 1, Decimal("0.001"))
+_SECONDS = tuple(map(Decimal, ("604800", "86400", "3600", "60", "1", "0.001")))
 _DURATION = re.compile(
     "".join(
         rf"(?:{_NUMBER}{unit})?"

@@ -95,7 +95,7 @@ class Desk:
         await self.manifest.begin_run("sync")
         return await self.manifest.select(self.selected, variants_of=variants_of)
 
-    async def list(
+    async def read_listing(
         self, *photos: Photo, day: int = DAY, scope: Scope | None = None, kind: PassKind = "full",
         is_complete: bool = True, watermark_ts: int | None = None,
     ) -> tuple[Planned, Unlisted]:  # fmt: skip
@@ -385,7 +385,7 @@ async def test_clean_close_leaves_one_file(tmp_path: Path) -> None:
     """After closing everything lies in the one file, so that it can be read where nothing can be written."""
     async with desk_at(tmp_path) as desk:
         await desk.run()
-        await desk.list(photo(1))
+        await desk.read_listing(photo(1))
         assert (tmp_path / "manifest.sqlite-wal").exists()
     await desk.manifest.aclose()
     assert sorted(each.name for each in tmp_path.iterdir()) == ["lock", "manifest.sqlite"]
@@ -395,7 +395,7 @@ async def test_opening_and_closing_changes_nothing(tmp_path: Path) -> None:
     """A look at the manifest, by a run with nothing to say or by a reader, leaves it byte for byte."""
     async with desk_at(tmp_path) as desk:
         await desk.run()
-        await desk.list(photo(1))
+        await desk.read_listing(photo(1))
     before = desk.path.read_bytes()
     await (await Manifest.open(desk.path, create=False)).aclose()
     with ManifestReader(desk.path) as reader:
@@ -411,7 +411,7 @@ async def test_snapshot_is_whole_and_stands_alone(tmp_path: Path) -> None:
     copy.write_text("an older one")
     async with desk_at(tmp_path / "state") as desk:
         await desk.run()
-        await desk.list(photo(1), photo(2))
+        await desk.read_listing(photo(1), photo(2))
         await desk.manifest.snapshot(copy)
     assert [each.name for each in copy.parent.iterdir()] == ["manifest.sqlite"]
     with ManifestReader(copy) as reader:

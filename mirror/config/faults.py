@@ -14,9 +14,11 @@ from mirror.config.toml_lines import KeyPath
 _SHOWN = 60
 # Never shown: secrets, and what may hold one.
 _HIDDEN = {
-    *ApiSettings.SECRETS, *(first for first, _ in ApiSettings.PAIRS), *(f"{name}_command" for name in ApiSettings.SECRETS),
     "proxy",
-}  # fmt: skip
+    *ApiSettings.SECRETS,
+    *(f"{name}_command" for name in ApiSettings.SECRETS),
+    *(first for first, _ in ApiSettings.PAIRS),
+}
 
 SECTIONS: Mapping[str, list[str]] = {
     name: list((RaceSettings if name == "races" else type(info.default)).model_fields)

@@ -28,7 +28,7 @@ def listed(value: object) -> list[Any]:
     """Read a list: TOML's own, JSON, or words with commas between."""
     if isinstance(value, list | tuple):
         return list(value)
-    if not isinstance(value, str) or isinstance(value, bool):
+    if not isinstance(value, str):
         raise ValueError("expected a list")  # noqa: TRY004 - pydantic gathers ValueError only
     if value.lstrip().startswith("["):
         try:
@@ -186,7 +186,7 @@ def _tables(value: object) -> object:
     if isinstance(value, dict) and value and all(str(key).isdigit() for key in value):
         value = [value[key] for key in sorted(value, key=int)]
     if isinstance(value, dict) or not isinstance(value, str | list | tuple):
-        raise ValueError("expected one [[races]] block for each race, in double brackets")
+        raise ValueError("expected one [[races]] block for each race, in double brackets")  # noqa: TRY004 - as above
     return tuple({"race": each} if isinstance(each, str | int) else each for each in listed(value))
 
 
@@ -195,7 +195,7 @@ Wait = Annotated[float, above_zero(parse_duration)]
 Size = Annotated[int, BeforeValidator(parse_size)]
 Limit = Annotated[int, above_zero(parse_size)]
 AutoDuration = Annotated[float | Literal["auto"], auto_or(parse_duration)]
-AutoCount = Annotated[int | Literal["auto"], auto_or(whole(1, MOST_AT_ONCE).func)]  # type: ignore[arg-type]
+AutoCount = Annotated[int | Literal["auto"], auto_or(whole(1, MOST_AT_ONCE).func)]
 Count = Annotated[int, whole(1, 1_000_000)]
 AtOnce = Annotated[int, whole(1, MOST_AT_ONCE)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
