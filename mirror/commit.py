@@ -68,7 +68,8 @@ class Committer:
         Returns:
             How many assets were adopted.
         """
-        adopted, dropped = [], []
+        adopted: list[int] = []
+        dropped: list[int] = []
         for each in await self.manifest.leftovers():
             found = await self.archive.digest(each.key)
             is_ours = found == (each.size_bytes, each.sha256)

@@ -5,11 +5,12 @@ import base64
 import contextlib
 import hashlib
 import logging
+import mmap
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from mirror.archive import Archive, Draft, KeptDraft
-from mirror.errors import FetchError, HeldError
+from mirror.errors import FetchError, HeldError, MismatchError
 from mirror.hosts import without_query
 from mirror.imagecheck import Picture, check_image
 from mirror.model import Content, Failed, Fetched, Job, Outcome, Postponed
@@ -221,15 +222,30 @@ async def fetch_asset(
             async for chunk in body.chunks(chunk_bytes):
                 await draft.write(chunk)
     if small is not None:
-        digest, picture = await draft.write_whole(small, check_image)
+        digest, picture = await draft.write_whole(small, examine)
         return _content(len(small), digest, picture, body)
     try:
-        digest, picture = await draft.finish(check_image)
+        digest, picture = await draft.finish(examine)
     except FetchError:
         # The bytes are all there and still no picture: going on from them would never mend it.
         await draft.restart()
         raise
     return _content(draft.size_bytes, digest, picture, body)
+
+
+def examine(data: bytes | mmap.mmap) -> Picture:
+    """Check a picture; a check that breaks is that picture's failure, never the run's.
+
+    Raises:
+        FetchError: Not a whole picture.
+    """
+    try:
+        return check_image(data)
+    except FetchError:
+        raise
+    except (ArithmeticError, LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        log.exception("the picture check broke")
+        raise MismatchError(f"the picture check broke on it: {type(error).__name__}") from error
 
 
 def _content(size_bytes: int, digest: bytes, picture: Picture, body: Body) -> Content:

@@ -6,43 +6,35 @@ import re
 import socket
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import quote, urlsplit
 
 from mirror.errors import RefusedError
 
 _PORTS = {"http": 80, "https": 443}
 _SHOWN = 300
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# Nothing that two readers of URLs could take apart differently: no user, no backslash, no escapes.
+_ORIGIN = re.compile(r"(https?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5})?)?", re.IGNORECASE)
+_ODD_ADDRESS = re.compile(r"(?:(?:0x[0-9a-f]*|[0-9]+)\.){0,3}(?:0x[0-9a-f]*|[0-9]+)")
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
-
-def _clean(text: str) -> str:
-    return "".join(c if c.isprintable() and c != " " else "?" for c in text)[:_SHOWN]
-
-
-@lru_cache(maxsize=256)
-def _netloc(scheme: str, netloc: str) -> str:
-    parts = SplitResult(scheme, netloc, "", "", "")
-    host = (parts.hostname or "").rstrip(".")
-    port = parts.port
-    return host if port in (None, _PORTS.get(scheme)) else f"{host}:{port}"
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def host_of(url: str) -> str:
     """Name a URL's host: lower case, with the port where it is not the scheme's own; empty if it has none."""
-    try:
-        parts = urlsplit(url)
-        return _netloc(parts.scheme.lower(), parts.netloc)
-    except ValueError:
-        return ""
+    return _host_of_origin(_origin(url))
 
 
 def without_query(url: str) -> str:
     """Cut a URL down to what may be shown: no query, no fragment, no user, no control characters."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "an address that cannot be read"
-    netloc = parts.netloc.rpartition("@")[2]
-    return _clean(f"{parts.scheme}://{netloc}{parts.path}" if netloc else f"{parts.scheme}:{parts.path}")
+    url = url.partition("#")[0].partition("?")[0]
+    scheme, slashes, rest = url.partition("://")
+    if not slashes:
+        # No host that could be told from a user: what is left may still hold one before an "@".
+        return _clean(url.rpartition("@")[2])
+    netloc, slash, path = rest.partition("/")
+    return _clean(f"{scheme}://{netloc.rpartition('@')[2]}{slash}{path}")
 
 
 def path_of(url: str) -> str:
@@ -50,28 +42,23 @@ def path_of(url: str) -> str:
     return f"{host_of(url)}{urlsplit(url).path}"
 
 
-def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address that a host name spells out, odd forms such as ``127.1`` or ``0x7f.1`` included."""
-    try:
-        return ipaddress.ip_address(host.strip("[]").split("%")[0])
-    except ValueError:
-        pass
-    if re.fullmatch(r"[0-9a-fx.]+", host) and re.search(r"(?:^|\.)(?:0x[0-9a-f]*|\d+)$", host):
-        try:
-            return ipaddress.IPv4Address(socket.inet_aton(host))
-        except OSError:
-            return None
-    return None
+def request_form(url: str) -> str:
+    """Escape what a request line cannot carry (spaces, letters beyond ASCII) and nothing else: signatures stay valid."""
+    if url.isascii() and url.isprintable() and " " not in url:
+        return url
+    return quote(url, safe="!\"#$%&'()*+,/:;<=>?@[\\]^_`{|}~", errors="replace")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostRules:
-    """What may be asked for pictures.
+    """What may be asked for pictures: https, hosts on the list, and addresses of the public internet.
 
     Args:
-        allowed: Patterns for host names without port, such as ``*.amazonaws.com``.
-        allow_http: Pictures over plain http too.
-        allow_private: Loopback, private, link-local and other addresses that are not public too.
+        allowed: Patterns for host names. ``*.x`` stands for the hosts below x, not for x. A pattern may name a port
+            (``photos.example:8443``); without one it means the scheme's own, or any where private addresses are allowed.
+        allow_http: Plain http too.
+        allow_private: Loopback, private, link-local and other addresses that are not public too. The list still
+            decides: an address must stand on it like a name.
     """
 
     allowed: tuple[str, ...] = ("*.amazonaws.com", "*.runsignup.com")
@@ -84,11 +71,7 @@ class HostRules:
         Raises:
             RefusedError: The message names what stands in the way and the setting that would allow it.
         """
-        try:
-            parts = urlsplit(url)
-            verdict = _judge(self, parts.scheme.lower(), parts.netloc)
-        except ValueError:
-            verdict = "address cannot be read"
+        verdict = _judge_origin(self, _origin(url)) or (_CONTROL.search(url) and "control characters in the address")
         if verdict:
             raise RefusedError(f"{without_query(url)}: {verdict}", url=without_query(url))
 
@@ -98,33 +81,91 @@ class HostRules:
         Raises:
             RefusedError: The address is not public and ``download.allow_private`` is off.
         """
-        found = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
-        if not self.allow_private and not _is_public(found):
+        if not self.allow_private and not _is_public(ipaddress.ip_address(address.partition("%")[0])):
             raise RefusedError(f"address {address} is not public (allow it by download.allow_private = true)")
 
 
-def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    mapped = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None)
-    return (mapped or address).is_global and not address.is_multicast
+def _clean(text: str) -> str:
+    return "".join(c if c.isprintable() and c != " " else "?" for c in text[:_SHOWN])
+
+
+def _origin(url: str) -> str:
+    """Everything before the path: scheme, host and port, still as they came. Runs for every request, so it only cuts."""
+    end = url.find("/", 8)
+    return url[:end] if end > 0 else url.partition("?")[0].partition("#")[0]
 
 
 @lru_cache(maxsize=512)
-def _judge(rules: HostRules, scheme: str, netloc: str) -> str:
+def _host_of_origin(origin: str) -> str:
+    try:
+        parts = urlsplit(origin)
+        host, port = (parts.hostname or "").rstrip("."), parts.port
+        host = host if host.isascii() else host.encode("idna").decode()
+    except ValueError:
+        return ""
+    if ":" in host:
+        host = f"[{host}]"
+    return host if not host or port in (None, _PORTS.get(parts.scheme)) else f"{host}:{port}"
+
+
+@lru_cache(maxsize=512)
+def _judge_origin(rules: HostRules, origin: str) -> str:
+    """Say what stands in the way of asking there; nothing if it is fine."""
+    scheme = origin.partition(":")[0].lower() if ":" in origin else ""
     if scheme not in _PORTS:
-        return f"scheme {_clean(scheme) or 'none'!r}, expected https"
+        return f"scheme {_clean(scheme)[:20] or 'none'!r}, expected https"
     if scheme == "http" and not rules.allow_http:
         return "plain http (allow it by download.allow_http = true)"
-    if "@" in netloc:
+    if "@" in origin:
         return "a user name in the address"
-    host = _netloc(scheme, netloc)
-    name = host.rpartition(":")[0] if re.search(r":\d+$", host) and not host.endswith("]") else host
+    found = _ORIGIN.fullmatch(origin)
+    if found is None:
+        return "host cannot be read" if origin.isascii() else "host is not written in ASCII, expected its xn-- form"
+    name = found[2].lower().rstrip(".")
     if not name:
         return "no host"
-    literal = _literal(name)
-    if literal is not None:
-        return "" if rules.allow_private else f"address {name} (allow it by download.allow_private = true)"
-    if rules.allow_private and name == "localhost":
+    port = int(found[3] or _PORTS[scheme])
+    return _judge_literal(rules, name) or _judge_listed(rules, name, port, _PORTS[scheme])
+
+
+def _judge_literal(rules: HostRules, name: str) -> str:
+    try:
+        address: _Address = ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        if name.startswith("["):
+            return "host cannot be read"
+        if not _ODD_ADDRESS.fullmatch(name):
+            return ""
+        try:
+            # What the system would make of 127.1, 0x7f.1 or 2130706433: named, and never asked.
+            return f"host {name} is an odd way to write {socket.inet_ntoa(socket.inet_aton(name))}"
+        except OSError:
+            return f"host {name} is neither a name nor an address"
+    if rules.allow_private or _is_public(address):
         return ""
-    if any(fnmatch.fnmatchcase(name, pattern.lower()) for pattern in rules.allowed):
-        return ""
-    return f'host is not allowed; to allow it add "{_clean(name)}" to download.allowed_hosts'
+    return f"address {name} is not public (allow it by download.allow_private = true)"
+
+
+def _judge_listed(rules: HostRules, name: str, port: int, own_port: int) -> str:
+    with_port = f"{name}:{port}"
+    any_port = rules.allow_private or port == own_port
+    for pattern in map(str.lower, rules.allowed):
+        if fnmatch.fnmatchcase(with_port, pattern.replace("[", "[[]")):
+            return ""
+        if any_port and pattern in (name, name.strip("[]")):
+            return ""
+        if any_port and fnmatch.fnmatchcase(name, pattern.replace("[", "[[]")):
+            return ""
+    shown = name if any_port else with_port
+    return f'host is not allowed; to allow it add "{shown}" to download.allowed_hosts'
+
+
+def _is_public(address: _Address) -> bool:
+    inner: ipaddress.IPv4Address | None = None
+    if isinstance(address, ipaddress.IPv6Address):
+        # Forms of IPv6 that carry an IPv4 address lead to that one.
+        inner = address.ipv4_mapped or address.sixtofour
+        if inner is None and address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    address = inner or address
+    return address.is_global and not address.is_multicast

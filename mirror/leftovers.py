@@ -4,9 +4,8 @@ import logging
 
 from mirror.archive import Archive, KeptDraft
 from mirror.commit import Committer
-from mirror.download import address_of
+from mirror.download import address_of, examine
 from mirror.errors import FetchError, ManifestError
-from mirror.imagecheck import check_image
 from mirror.manifest import Manifest
 from mirror.model import Content, Fetched, Job
 
@@ -55,7 +54,7 @@ def _is_claimed(draft: KeptDraft, jobs: dict[int, Job]) -> bool:
 async def _checked(archive: Archive, draft: KeptDraft, job: Job) -> Fetched | None:
     """Hash and check a finished draft again: nobody flushed it, so its name alone proves nothing."""
     try:
-        picture = await archive.check_draft(draft.name, check_image)
+        picture = await archive.check_draft(draft.name, examine)
     except FetchError:
         picture = None
     if picture is None or draft.sha256 is None:

@@ -322,7 +322,7 @@ class Transport:
             HeldError: The host is held or asked no more; nothing was sent.
             FetchError: Refused, failed, or answered with anything but a picture's bytes.
         """
-        headers = {}
+        headers: dict[str, str] = {}
         if offset and etag:
             headers |= {"Range": f"bytes={offset}-", "If-Range": etag}
         if if_none_match:

@@ -68,4 +68,4 @@ def set_up_logging(*, verbose: int, is_quiet: bool, file: Path | None, secrets: 
         lines.setLevel(min(level, logging.INFO))
         root.addHandler(lines)
     root.setLevel(min(level, logging.INFO if file else level))
-    logging.captureWarnings(True)
+    logging.captureWarnings(capture=True)

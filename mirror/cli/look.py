@@ -25,11 +25,11 @@ def races(
     as_json: AsJson = False,
 ) -> None:
     """Find a race and list its race days with their ids."""
-    from mirror.config import build_config, find_config  # noqa: PLC0415
+    from mirror.config import find_config, quick_config
 
     try:
         nearest = config or find_config(archive or Path.cwd())
-        settings = config_for(nearest, None) if nearest else build_config({})
+        settings = config_for(nearest, None) if nearest else quick_config("1", to=Path("photos"))
         set_up_logging(verbose=0, is_quiet=False, file=None, secrets=settings.credentials().secrets())
     except MirrorError as error:
         end(error)
@@ -46,9 +46,9 @@ def races(
 
 
 async def _find(settings: "Config", what: str) -> list["Race"]:
-    from mirror.opening import open_source, open_transport  # noqa: PLC0415
-    from mirror.race_ref import parse_race_ref  # noqa: PLC0415
-    from mirror.targets import find_race_id  # noqa: PLC0415
+    from mirror.opening import open_source, open_transport
+    from mirror.race_ref import parse_race_ref
+    from mirror.targets import find_race_id
 
     transport = open_transport(settings)
     try:
@@ -76,7 +76,7 @@ def _race_lines(found: list["Race"]) -> list[str]:
 
 def status(config: ConfigFile = None, archive: ArchiveDir = None, as_json: AsJson = False) -> None:
     """Show what the archive holds, race day by race day. Needs no network."""
-    from mirror.manifest import ManifestReader  # noqa: PLC0415
+    from mirror.manifest import ManifestReader
 
     try:
         path = manifest_for(config, archive)
@@ -88,6 +88,6 @@ def status(config: ConfigFile = None, archive: ArchiveDir = None, as_json: AsJso
         shown = {"race_days": [asdict(row) for row in rows], "last_run": asdict(last) if last else None}
         typer.echo(json.dumps(shown, default=str))
         return
-    from mirror.progress import status_table  # noqa: PLC0415
+    from mirror.progress import status_table
 
     status_table(rows, last)

@@ -26,7 +26,7 @@ def config_for(config: Path | None, archive: Path | None) -> "Config":
     Raises:
         ConfigError: There is none, or it is wrong.
     """
-    from mirror.config import find_config, load_config  # noqa: PLC0415 - not needed for --help
+    from mirror.config import find_config, load_config
 
     if config is None and archive is not None:
         config = find_config(archive)
@@ -48,7 +48,7 @@ def manifest_for(config: Path | None, archive: Path | None) -> Path:
         return root / ".mirror" / "manifest.sqlite"
     if config is None and archive is not None:
         raise ConfigError(f"{archive}: no archive there: 'mirror sync RACE --to {archive}' makes one")
-    from mirror.opening import manifest_path  # noqa: PLC0415
+    from mirror.opening import manifest_path
 
     path = manifest_path(config_for(config, archive))
     if not path.exists():

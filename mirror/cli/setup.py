@@ -20,7 +20,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is already there.")] = False,
 ) -> None:
     """Write mirror.toml: every setting with its default and what it is for."""
-    from mirror.config import FILE_NAME, example_text  # noqa: PLC0415
+    from mirror.config import FILE_NAME, example_text
 
     path = folder / FILE_NAME
     try:
@@ -48,7 +48,7 @@ def init(
 
 def check(config: ConfigFile = None, archive: ArchiveDir = None, as_json: AsJson = False) -> None:
     """Try the setup: configuration, credentials, races, image host, disk. Each line says what to do."""
-    from mirror.check import check_setup  # noqa: PLC0415
+    from mirror.check import check_setup
 
     try:
         settings = config_for(config, archive)

@@ -30,7 +30,7 @@ def sync(
     log_json: Annotated[Path | None, typer.Option(help="Write a log as JSON lines to this file.")] = None,
 ) -> None:
     """Fetch what is new: list, download, record. Run it as often as you like."""
-    from mirror.config import quick_config  # noqa: PLC0415 - not needed for --help
+    from mirror.config import quick_config
 
     try:
         if bool(race) != (to is not None):
@@ -47,13 +47,13 @@ def sync(
 
     async def body(stop: asyncio.Event) -> int:
         if dry_run:
-            from mirror.dryrun import try_sync  # noqa: PLC0415
+            from mirror.dryrun import try_sync
 
             estimate = await try_sync(settings, races=only or (), is_full=full)
             typer.echo(json.dumps(asdict(estimate)) if as_json else estimate.text())
             return 0 if estimate.is_listing_complete else 3
-        from mirror.progress import Progress, summary  # noqa: PLC0415
-        from mirror.sync import run_sync  # noqa: PLC0415
+        from mirror.progress import Progress, summary
+        from mirror.sync import run_sync
 
         async with Progress(is_shown=not (quiet or as_json)) as progress:
             report = await run_sync(settings, races=only or (), is_full=full, stop=stop, tally=progress.tally)

@@ -84,7 +84,8 @@ def _text(each: Mapping[str, Any], path: KeyPath) -> str:
     if kind == "value_error":
         expected = str(each["ctx"]["error"])
         name = path[-1]
-        if name in _HIDDEN or name == "races" or (name == "base_url" and {"@", "?"} & set(str(value))):
+        names_it = name in {"race", "races"}
+        if names_it or name in _HIDDEN or (name == "base_url" and {"@", "?"} & set(str(value))):
             return expected
         return f"found {_shown(value)}{',' if expected.startswith('expected') else ':'} {expected}"
     if isinstance(value, dict):

@@ -133,7 +133,7 @@ def _parse(text: str, file: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         message = str(error)
         found = re.search(r"\(at line (\d+), column (\d+)\)", message)
-        place = f"{file}:{found[1]}:{found[2]}" if found else f"{file}"
+        place = f"{file}:{found[1]}:{found[2]}" if found else f"{file}:{len(text.splitlines())}"
         what = re.sub(r"\s*\(at .*\)$", "", message)
         if what.startswith("Cannot "):
             what = "this key or section stands in the file for the second time"

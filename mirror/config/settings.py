@@ -10,7 +10,32 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from mirror.config import kinds
+from mirror.config.kinds import (
+    Albums,
+    AtOnce,
+    AutoCount,
+    AutoDuration,
+    BaseUrl,
+    Command,
+    Count,
+    Days,
+    Duration,
+    FilePath,
+    Flag,
+    Header,
+    Hosts,
+    Limit,
+    MaybePath,
+    MaybeText,
+    Race,
+    Secret,
+    Size,
+    Tables,
+    Template,
+    Variants,
+    Wait,
+    whole,
+)
 from mirror.config.secret import find_secret
 from mirror.credentials import Credentials
 from mirror.errors import ConfigError
@@ -48,24 +73,24 @@ class ApiSettings(Section):
     """Each may also come from a file or a command."""
     PAIRS: ClassVar = (("key", "secret"), ("legacy_key", "legacy_secret"), ("registration_id", "registration_secret"))
 
-    base_url: kinds.BaseUrl = "https://runsignup.com/rest"
-    key: kinds.Secret = _NONE
-    secret: kinds.Secret = _NONE
-    secret_file: kinds.MaybePath = None
-    secret_command: kinds.Command = ()
-    legacy_key: kinds.Secret = _NONE
-    legacy_secret: kinds.Secret = _NONE
-    legacy_secret_file: kinds.MaybePath = None
-    legacy_secret_command: kinds.Command = ()
-    token: kinds.Secret = _NONE
-    token_file: kinds.MaybePath = None
-    token_command: kinds.Command = ()
-    registration_id: kinds.Secret = _NONE
-    registration_secret: kinds.Secret = _NONE
-    registration_secret_file: kinds.MaybePath = None
-    registration_secret_command: kinds.Command = ()
-    contact: kinds.Header = ""
-    page_size: kinds.Count = 100
+    base_url: BaseUrl = "https://runsignup.com/rest"
+    key: Secret = _NONE
+    secret: Secret = _NONE
+    secret_file: MaybePath = None
+    secret_command: Command = ()
+    legacy_key: Secret = _NONE
+    legacy_secret: Secret = _NONE
+    legacy_secret_file: MaybePath = None
+    legacy_secret_command: Command = ()
+    token: Secret = _NONE
+    token_file: MaybePath = None
+    token_command: Command = ()
+    registration_id: Secret = _NONE
+    registration_secret: Secret = _NONE
+    registration_secret_file: MaybePath = None
+    registration_secret_command: Command = ()
+    contact: Header = ""
+    page_size: Annotated[int, whole(1, 10_000)] = 100
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Yield secrets with several origins, and several ways to sign in."""
@@ -98,41 +123,41 @@ class ApiSettings(Section):
 class ArchiveSettings(Section):
     """Where the photos go."""
 
-    root: kinds.FilePath = Path("photos")
-    template: kinds.Template = DEFAULT_TEMPLATE
-    min_free: kinds.Size = 10**9
-    state_dir: kinds.MaybePath = None
+    root: FilePath = Path("photos")
+    template: Template = DEFAULT_TEMPLATE
+    min_free: Size = 10**9
+    state_dir: MaybePath = None
 
 
 class DownloadSettings(Section):
     """How pictures are fetched, and how patient requests are."""
 
-    variants: kinds.Variants = VARIANTS
-    concurrency: kinds.AutoCount = "auto"
-    least_requests: kinds.AtOnce = 1
-    start_requests: kinds.AtOnce = 8
-    most_requests: kinds.AtOnce = 64
-    attempts: kinds.Count = 5
-    first_wait: kinds.Duration = 0.5
-    longest_wait: kinds.Duration = 60.0
-    total_wait: kinds.Duration = 600.0
-    longest_retry_after: kinds.Duration = 300.0
-    connect_timeout: kinds.Wait = 10.0
-    stall_timeout: kinds.Wait = 30.0
-    least_rate: kinds.Size = 1000
-    least_rate_after: kinds.Wait = 60.0
-    limit_rate: kinds.Size = 0
-    largest_asset: kinds.Limit = 200 * 10**6
-    largest_page: kinds.Limit = 32 * 10**6
-    most_redirects: Annotated[int, kinds.whole(0, 20)] = 3
-    allowed_hosts: kinds.Hosts = ("*.amazonaws.com", "*.runsignup.com")
-    allow_http: kinds.Flag = False
-    allow_private: kinds.Flag = False
-    proxy: Annotated[kinds.MaybeText, Field(repr=False)] = None
-    ca_file: kinds.MaybePath = None
-    group_drafts: kinds.Count = 500
-    group_bytes: kinds.Limit = 64 * 10**6
-    group_wait: kinds.Wait = 1.0
+    variants: Variants = VARIANTS
+    concurrency: AutoCount = "auto"
+    least_requests: AtOnce = 1
+    start_requests: AtOnce = 8
+    most_requests: AtOnce = 64
+    attempts: Annotated[int, whole(1, 1000)] = 5
+    first_wait: Duration = 0.5
+    longest_wait: Duration = 60.0
+    total_wait: Duration = 600.0
+    longest_retry_after: Duration = 300.0
+    connect_timeout: Wait = 10.0
+    stall_timeout: Wait = 30.0
+    least_rate: Size = 1000
+    least_rate_after: Wait = 60.0
+    limit_rate: Size = 0
+    largest_asset: Limit = 200 * 10**6
+    largest_page: Limit = 32 * 10**6
+    most_redirects: Annotated[int, whole(0, 20)] = 3
+    allowed_hosts: Hosts = ("*.amazonaws.com", "*.runsignup.com")
+    allow_http: Flag = False
+    allow_private: Flag = False
+    proxy: Annotated[MaybeText, Field(repr=False)] = None
+    ca_file: MaybePath = None
+    group_drafts: Count = 500
+    group_bytes: Limit = 64 * 10**6
+    group_wait: Wait = 1.0
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Yield bounds that cross."""
@@ -143,20 +168,20 @@ class DownloadSettings(Section):
 class ListingSettings(Section):
     """How listings are read."""
 
-    full_every: kinds.AutoDuration = "auto"
-    overlap: kinds.Duration = 86_400.0
-    most_pages: kinds.Count = 100_000
-    race_every: kinds.Duration = 86_400.0
+    full_every: AutoDuration = "auto"
+    overlap: Duration = 86_400.0
+    most_pages: Count = 100_000
+    race_every: Duration = 86_400.0
 
 
 class RaceSettings(Section):
     """One race to archive."""
 
-    race: kinds.Race
-    days: kinds.Days = "all"
-    variants: kinds.Variants | None = None
-    participant_uploads: kinds.Flag = True
-    albums: kinds.Albums = ()
+    race: Race
+    days: Days = "all"
+    variants: Variants | None = None
+    participant_uploads: Flag = True
+    albums: Albums = ()
 
     def resolved(self, variants: tuple[str, ...]) -> "RaceSettings":
         """Settle what is left open: variants, and the race day that the race's address may name.
@@ -182,7 +207,7 @@ class Config(BaseSettings):
     archive: ArchiveSettings = ArchiveSettings()
     download: DownloadSettings = DownloadSettings()
     listing: ListingSettings = ListingSettings()
-    races: Annotated[tuple[RaceSettings, ...], kinds.Tables] = ()
+    races: Annotated[tuple[RaceSettings, ...], Tables] = ()
 
     _source_path: Path | None = PrivateAttr(default=None)
 

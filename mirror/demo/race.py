@@ -80,7 +80,7 @@ class DemoRace:
         self._next_id += 1
         self.photos[photo.photo_id] = photo
         if album_id in self.album_stamps:
-            self.album_stamps[album_id] += 60  # type: ignore[index]  # numbers only
+            self.album_stamps[album_id] += 60
         return photo
 
     # -- what happens between two runs --------------------------------------------------------------------------
@@ -160,7 +160,7 @@ class DemoRace:
                 "num_photos": self.count(day, album_id=str(album_id), since_ts=None, participants=True),
             }  # fmt: skip
             if album_id in self.album_stamps:
-                album["last_modified_ts"] = self.album_stamps[album_id]  # type: ignore[index]  # numbers only
+                album["last_modified_ts"] = self.album_stamps[album_id]
             yield album
 
     def picture(self, path: str) -> bytes | None:
