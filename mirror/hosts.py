@@ -43,7 +43,7 @@ def path_of(url: str) -> str:
 
 
 def request_form(url: str) -> str:
-    """Escape what a request line cannot carry (spaces, letters beyond ASCII) and nothing else: signatures stay valid."""
+    """Escape what a request line cannot carry, spaces and letters beyond ASCII; all else stays, so signatures hold."""
     if url.isascii() and url.isprintable() and " " not in url:
         return url
     return quote(url, safe="!\"#$%&'()*+,/:;<=>?@[\\]^_`{|}~", errors="replace")
@@ -55,7 +55,7 @@ class HostRules:
 
     Args:
         allowed: Patterns for host names. ``*.x`` stands for the hosts below x, not for x. A pattern may name a port
-            (``photos.example:8443``); without one it means the scheme's own, or any where private addresses are allowed.
+            (``photos.example:8443``); without one it means the scheme's own, or any if private addresses are allowed.
         allow_http: Plain http too.
         allow_private: Loopback, private, link-local and other addresses that are not public too. The list still
             decides: an address must stand on it like a name.
@@ -71,7 +71,9 @@ class HostRules:
         Raises:
             RefusedError: The message names what stands in the way and the setting that would allow it.
         """
-        verdict = _judge_origin(self, _origin(url)) or (_CONTROL.search(url) and "control characters in the address")
+        verdict = _judge_origin(self, _origin(url))
+        if not verdict and not url.isprintable() and _CONTROL.search(url):
+            verdict = "control characters in the address"
         if verdict:
             raise RefusedError(f"{without_query(url)}: {verdict}", url=without_query(url))
 
@@ -90,7 +92,7 @@ def _clean(text: str) -> str:
 
 
 def _origin(url: str) -> str:
-    """Everything before the path: scheme, host and port, still as they came. Runs for every request, so it only cuts."""
+    """Cut off everything before the path, as it came: runs for every request, so it does no more than that."""
     end = url.find("/", 8)
     return url[:end] if end > 0 else url.partition("?")[0].partition("#")[0]
 

@@ -12,6 +12,8 @@ _WORTH_IT = 0.25
 _AS_GOOD = 0.95
 _LONG_REQUEST_S = 2.0
 """When requests take so long the line is full, whatever its delay: more of them only share it."""
+_FULL = 0.75
+"""With fewer places taken on average, the limit was not what limited."""
 _MANY_FAILURES = 0.1
 _LONGEST_REST = 32
 
@@ -25,8 +27,13 @@ class _Epoch:
     failed: int = 0
     size_bytes: int = 0
     seconds: float = 0.0
-    started: int = 0
-    full: int = 0
+    """Of all requests in flight together."""
+    seen_at: float = 0.0
+
+    def pass_time(self, now: float, in_flight: int) -> None:
+        """Note for how long so many requests were in flight."""
+        self.seconds += in_flight * (now - (self.seen_at or self.began_at))
+        self.seen_at = now
 
     def rate(self, now: float) -> float:
         """Throughput as one figure."""
@@ -56,14 +63,20 @@ class HostPace:
         self.is_closed = False
         self.is_tripped = False
         self._silent = 0
+        self._is_adaptive = least < most
         self._epoch: _Epoch | None = None
-        self._settling = 0
+        # Requests that must still end before the limit of now shows in what is measured; None while measuring.
+        self._settling: int | None = self.limit
         self._base = self.limit
         self._base_rate = 0.0
-        self._least_latency_s = 0.0
+        # The latency that was found to be worth its throughput; 0 while unknown.
+        self._bearable_s = 0.0
         self._is_starting = True
         self._rest = 0
         self._next_rest = 1
+        # The limit at which the host last throttled.
+        self._ceiling = most + 1
+        # Requests in flight that were sent before the limit was halved.
         self._old = 0
 
     def can_start(self, now: float) -> bool:
@@ -72,26 +85,21 @@ class HostPace:
 
     def started(self, now: float) -> None:
         """Note a request on its way."""
+        self._epoch_at(now)
         self.in_flight += 1
-        if self._epoch is None:
-            self._epoch = _Epoch(began_at=now)
-        self._epoch.started += 1
-        if self.in_flight >= self.limit:
-            self._epoch.full += 1
 
     def progressed(self, now: float, *, size_bytes: int) -> None:
         """Note bytes of a request that is still under way; `finished` is then told the rest only."""
-        if self._epoch is not None:
-            self._epoch.size_bytes += size_bytes
-            self._maybe_think(now, self._epoch)
+        epoch = self._epoch_at(now)
+        epoch.size_bytes += size_bytes
+        self._maybe_think(now, epoch)
 
-    def finished(self, now: float, *, size_bytes: int, seconds: float) -> None:
+    def finished(self, now: float, *, size_bytes: int) -> None:
         """Note a request that was answered to its end."""
         self._silent = 0
         epoch = self._ended(now)
         epoch.done += 1
         epoch.size_bytes += size_bytes
-        epoch.seconds += seconds
         self._maybe_think(now, epoch)
 
     def failed(self, now: float, *, throttled: bool, answered: bool) -> None:
@@ -103,11 +111,11 @@ class HostPace:
         epoch.failed += 1
         if not throttled:
             self._maybe_think(now, epoch)
-        elif not was_old:
+        elif not was_old and self._is_adaptive:
             # Those now in flight were sent at the old pace: their being throttled too says nothing new.
             self._old = self.in_flight
-            self._is_starting = False
-            self._settle(now, max(self.least, self.limit // 2))
+            self._ceiling = max(self.least + 1, min(self._ceiling, self.limit))
+            self._fall_back(now, self.limit // 2)
 
     def dropped(self, now: float) -> None:
         """Note a request that ended without saying anything about the host: cancelled, or refused by us."""
@@ -121,32 +129,93 @@ class HostPace:
         """Ask the host nothing more in this run."""
         self.is_closed = True
 
-    def _ended(self, now: float) -> _Epoch:
-        self.in_flight -= 1
-        self._old = max(0, self._old - 1)
-        self._settling = max(0, self._settling - 1)
+    def _epoch_at(self, now: float) -> _Epoch:
         if self._epoch is None:
             self._epoch = _Epoch(began_at=now)
+        self._epoch.pass_time(now, self.in_flight)
         return self._epoch
 
+    def _ended(self, now: float) -> _Epoch:
+        epoch = self._epoch_at(now)
+        self.in_flight -= 1
+        self._old = max(0, self._old - 1)
+        if self._settling:
+            self._settling -= 1
+        return epoch
+
     def _maybe_think(self, now: float, epoch: _Epoch) -> None:
+        if not self._is_adaptive:
+            return
         age_s = now - epoch.began_at
-        if self._settling or self.in_flight > self.limit:
-            # A change shows only once the requests of before are through; long ones are not waited for when growing.
-            if self.in_flight > self.limit or age_s < _LONGEST_EPOCH_S:
-                return
-            self._settling = 0
-        elif epoch.began_at > 0 and age_s < (_SHORT_EPOCH_S if self._is_starting else _EPOCH_S):
+        if self._settling is not None:
+            # A change shows only when the requests of before are through; when growing, long ones are not waited for.
+            if self.in_flight <= self.limit and (not self._settling or age_s >= _LONGEST_EPOCH_S):
+                self._settling = None
+                self._epoch = _Epoch(began_at=now)
             return
-        elif epoch.done >= 2 * self.limit or age_s >= _LONGEST_EPOCH_S:
-            self._think(now, epoch)
-            return
-        else:
-            return
-        self._epoch = _Epoch(began_at=now)
+        shortest_s = _SHORT_EPOCH_S if self._is_starting else _EPOCH_S
+        ended = epoch.done + epoch.failed
+        if (ended >= 2 * self.limit and age_s >= shortest_s) or age_s >= _LONGEST_EPOCH_S:
+            self._epoch = _Epoch(began_at=now)
+            if epoch.failed > _MANY_FAILURES * ended:
+                self._fall_back(now, self.limit * 3 // 4)
+            elif epoch.seconds >= _FULL * self.limit * age_s:
+                self._think(now, epoch)
 
     def _think(self, now: float, epoch: _Epoch) -> None:
-        raise NotImplementedError
+        """Judge what the limit of now brought, against the base."""
+        rate = epoch.rate(now)
+        latency_s = epoch.seconds / max(epoch.done, 1)
+        if self.limit == self._base:
+            self._base_rate = 0.7 * self._base_rate + 0.3 * rate if self._base_rate else rate
+            if self._bearable_s or latency_s <= _LONG_REQUEST_S:
+                self._bearable_s = min(self._bearable_s * 1.002 or latency_s, latency_s)
+            if self._rest:
+                self._rest -= 1
+                return
+        elif self.limit > self._base:
+            if rate < self._base_rate * (1 + _WORTH_IT * (self.limit / self._base - 1)):
+                self._return_to_base(now)
+                return
+            self._base, self._base_rate = self.limit, rate
+            self._next_rest = 1
+        elif rate < _AS_GOOD * self._base_rate:
+            self._bearable_s = latency_s * self._base / self.limit
+            self._return_to_base(now)
+            return
+        else:
+            # The rate to hold stays the one of before: many small losses would add up.
+            self._base = self.limit
+        self._step(now, latency_s)
+
+    def _step(self, now: float, latency_s: float) -> None:
+        """Try the next limit: fewer when requests wait for each other, else more."""
+        base, fewest = self._base, max(self.least, min(2, self.most))
+        if latency_s > (2 * self._bearable_s or _LONG_REQUEST_S):
+            if base > fewest:
+                self._settle(now, max(fewest, base // 2 if latency_s > 2 * _LONG_REQUEST_S else base * 3 // 4))
+                return
+            self._bearable_s = latency_s
+        larger = min(self.most, base * 2 if self._is_starting else max(base + 1, base * 5 // 4))
+        if larger >= self._ceiling:
+            # Here it throttled before: it may have changed its mind, but not soon.
+            self._ceiling, self._rest = self.most + 1, _LONGEST_REST
+        elif larger > base:
+            self._settle(now, larger)
+
+    def _return_to_base(self, now: float) -> None:
+        self._is_starting = False
+        self._rest, self._next_rest = self._next_rest, min(2 * self._next_rest, _LONGEST_REST)
+        self._settle(now, self._base)
+
+    def _fall_back(self, now: float, limit: int) -> None:
+        """Take a smaller limit for the new base, whose rate is not known yet."""
+        self._is_starting = False
+        self._base = max(self.least, limit)
+        self._base_rate = 0.0
+        self._rest = 2
+        self._settle(now, self._base)
 
     def _settle(self, now: float, limit: int) -> None:
-        raise NotImplementedError
+        self.limit = self._settling = limit
+        self._epoch = _Epoch(began_at=now)

@@ -77,7 +77,7 @@ class Progress:
 
     def print(self, what: object, *, is_error: bool = False) -> None:
         """Print something for people: to standard output, or to standard error."""
-        (self._console if is_error else Console(highlight=False)).print(what)
+        (self._console if is_error else Console(highlight=False)).print(what, soft_wrap=True)
 
     async def _live(self) -> None:
         with Live(console=self._console, auto_refresh=False, transient=True) as live:
@@ -116,7 +116,8 @@ class Progress:
         assets_s, bytes_s = self._rates()
         parts = [
             f"{tally.phase}: {tally.photos_listed} photos listed",
-            f"{tally.stored} of {tally.wanted} files stored ({human_bytes(tally.stored_bytes)}, {human_bytes(bytes_s)}/s)",
+            f"{tally.stored} of {tally.wanted} files stored",
+            f"{human_bytes(tally.stored_bytes)} at {human_bytes(bytes_s)}/s",
             f"ETA {self._eta(assets_s)}",
         ]
         if tally.failed or tally.retries:

@@ -36,7 +36,7 @@ def config_text(service: "DemoService", root: str) -> str:
         "# Made by 'mirror demo': the service on loopback.\n"
         f'[api]\nbase_url = "{service.base_url}"\nkey = "{service.api_key}"\nsecret = "{service.api_secret}"\n\n'
         f'[archive]\nroot = "{root}"\nmin_free = "100MB"\n\n'
-        "[download]\nallow_http = true\nallow_private = true\n\n"
+        '[download]\nallowed_hosts = ["127.0.0.1"]\nallow_http = true\nallow_private = true\n\n'
         f'[[races]]\nrace = {service.race.race_id}\ndays = "all"\n'
     )
 
@@ -56,7 +56,8 @@ async def _serve(stop: asyncio.Event, photos: int, port: int) -> int:
             "and type:\n  chmod 600 mirror.toml\n  mirror check\n  mirror sync\n  mirror status\n\n"
             "or, without a file:\n"
             f"  export MIRROR_API__BASE_URL={service.base_url} MIRROR_API__KEY={service.api_key} \\\n"
-            f"    MIRROR_API__SECRET={service.api_secret} MIRROR_DOWNLOAD__ALLOW_HTTP=true MIRROR_DOWNLOAD__ALLOW_PRIVATE=true\n"
+            f"    MIRROR_API__SECRET={service.api_secret} MIRROR_DOWNLOAD__ALLOWED_HOSTS=127.0.0.1 \\\n"
+            "    MIRROR_DOWNLOAD__ALLOW_HTTP=true MIRROR_DOWNLOAD__ALLOW_PRIVATE=true\n"
             f"  mirror sync {race.race_id} --to photos"
         )
         await stop.wait()
@@ -123,7 +124,7 @@ def _tree(root: Path) -> str:
         "",
         "Next, type:",
         f"  mirror status --archive {root}",
-        f"  sqlite3 {root}/.mirror/manifest.sqlite 'SELECT bib, count(*) FROM bib GROUP BY bib LIMIT 5'",
+        f"  mirror status --archive {root} --json",
         "  mirror demo --serve",
     ]
     return "\n".join(lines)

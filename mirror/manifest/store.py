@@ -38,6 +38,7 @@ class Manifest:
     def __init__(self, ledger: Ledger, thread: ThreadPoolExecutor) -> None:
         self._ledger = ledger
         self._thread = thread
+        self._closing: asyncio.Future[None] | None = None
 
     @classmethod
     async def open(
@@ -84,11 +85,10 @@ class Manifest:
 
     async def aclose(self) -> None:
         """Bring everything into the one file, leave no side file behind, and let others in; closing twice is fine."""
-        closing = asyncio.get_running_loop().run_in_executor(self._thread, self._ledger.close)
-        try:
-            await asyncio.shield(closing)
-        finally:
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().run_in_executor(self._thread, self._ledger.close)
             self._thread.shutdown(wait=False)
+        await asyncio.shield(self._closing)
 
     async def _read(self, function: Callable[Concatenate[Ledger, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._run(partial(self._ledger.read, partial(function, self._ledger, *args, **kwargs)))

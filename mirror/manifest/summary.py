@@ -80,6 +80,11 @@ def rejects_of_run(ledger: Ledger, limit: int) -> tuple[str, ...]:
         (ledger.run_id, limit),
     )
     return tuple(
-        cleaned(f"race {race_id} day {day}" + (f" photo {photo_id}" if photo_id else "") + f" {variant}: {reason}")
+        cleaned(
+            f"race {race_id} day {day}"
+            + (f" photo {photo_id}" if photo_id else "")
+            + (f" {variant}" if variant else "")
+            + f": {reason}"
+        )
         for race_id, day, photo_id, variant, reason in rows
     )

@@ -18,6 +18,7 @@ def _host(scheme: str, authority: str) -> str:
         host, port = (parts.hostname or "").rstrip("."), parts.port
     except ValueError:
         return ""
+    host = f"[{host}]" if ":" in host else host
     return host if port in (None, _OWN_PORTS.get(scheme)) else f"{host}:{port}"
 
 

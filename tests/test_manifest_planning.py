@@ -1,0 +1,334 @@
+"""Pages become rows: what is new, what changed, what is to be fetched."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mirror.manifest import Selected
+from mirror.model import Album, BibChange, Race, RaceDay, Reject, Scope
+from tests.test_manifest import DAY, HOST, RACE, SERVED_TS, Desk, desk, desk_at, page_of, photo, variants_of
+
+__all__ = ["desk"]
+
+ALL = ("original", "large", "thumbnail")
+HISTORY = "SELECT what, variant, before, after FROM history ORDER BY history_id"
+STATES = "SELECT variant, state, wanted_no FROM asset ORDER BY asset_id"
+
+
+def urls(photo_id: int, *names: str, folder: str = "v2", query: str = "") -> dict[str, str]:
+    """Variants of a photo."""
+    return {name: f"https://{HOST}/{folder}/{name}/{photo_id}.jpg{query}" for name in names}
+
+
+async def test_new_photo_becomes_rows_and_wanted_assets(desk: Desk) -> None:
+    """A photo is written down whole, and its selected variants are wanted, with rising numbers."""
+    planned, _ = await desk.read_listing(photo(1, bibs=("12", "407")), photo(2))
+    assert (planned.new_photos, planned.newly_wanted, planned.known_photos) == (2, 2, 0)
+    assert desk.ask("SELECT photo_id, race_day_id, listed_under, album_id, uploaded_filename FROM photo") == [
+        (1, DAY, DAY, "311", "IMG_1.JPG"),
+        (2, DAY, DAY, "311", "IMG_1.JPG"),
+    ]
+    assert desk.ask("SELECT bib FROM bib WHERE photo_no = 1 ORDER BY position") == ["12", "407"]
+    assert desk.ask(STATES) == [("thumbnail", "wanted", 1), ("thumbnail", "wanted", 2)]
+    assert await desk.manifest.newest_wanted_no() == 2
+    assert json.loads(desk.ask("SELECT json FROM photo_json")[0])["photo_id"] == 1
+
+
+async def test_planning_a_page_again_changes_nothing(desk: Desk) -> None:
+    """Known photos with the same record leave no trace but the progress, in the same run and in the next."""
+    await desk.read_listing(photo(1), photo(2))
+    before = desk.ask("SELECT * FROM asset"), desk.ask("SELECT * FROM bib"), desk.ask("SELECT * FROM photo_json")
+    for _ in range(2):
+        planned, _ = await desk.read_listing(photo(2), photo(1))
+        assert (planned.new_photos, planned.changed_photos, planned.newly_wanted, planned.known_photos) == (0, 0, 0, 2)
+        await desk.run()
+    after = desk.ask("SELECT * FROM asset"), desk.ask("SELECT * FROM bib"), desk.ask("SELECT * FROM photo_json")
+    assert (before, []) == (after, desk.ask(HISTORY))
+
+
+async def test_progress_of_a_pass_stands_in_its_row(desk: Desk) -> None:
+    """While a pass is on, its row counts pages and records; a killed run leaves it incomplete."""
+    pass_id = await desk.manifest.begin_pass(RACE, DAY, Scope(), "full", None)
+    await desk.manifest.plan(pass_id, page_of(photo(1), photo(2)))
+    await desk.manifest.plan(pass_id, page_of(photo(3)))
+    assert desk.ask("SELECT pages, photos, is_complete, ended_at FROM pass") == [(2, 3, 0, None)]
+
+
+async def test_same_photo_twice_on_a_page_is_one_photo(desk: Desk) -> None:
+    """Of two records on one page the first counts, and a differing one is warned of."""
+    planned, _ = await desk.read_listing(photo(1), photo(1), photo(2), photo(2, album_id="7"))
+    assert (planned.new_photos, planned.newly_wanted) == (2, 2)
+    assert desk.ask("SELECT album_id FROM photo") == ["311", "311"]
+    assert len(planned.warnings) == 1
+    assert "photo 2 was listed twice" in planned.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "later", [{"album_id": "7"}, {"race_day_id": 9}, {"variants": {"thumbnail": f"https://{HOST}/moved.jpg"}}]
+)
+async def test_first_record_of_a_run_counts(desk: Desk, later: dict[str, object]) -> None:
+    """A photo that a later page of the run places elsewhere stays where it was, with a warning and no history."""
+    await desk.read_listing(photo(1))
+    planned, _ = await desk.read_listing(photo(1, **later))
+    assert "photo 1 was listed twice" in planned.warnings[0]
+    assert desk.ask(HISTORY) == []
+    assert desk.ask("SELECT album_id, race_day_id FROM photo") == [("311", DAY)]
+    assert [job.url for job in await desk.jobs()] == [f"https://{HOST}/thumbs/1.jpg"]
+
+
+async def test_later_run_believes_the_new_place(desk: Desk) -> None:
+    """A photo that moved between runs gets its new album and race day, with the old ones in the history."""
+    await desk.read_listing(photo(1))
+    await desk.run()
+    planned, _ = await desk.read_listing(photo(1, album_id="7", race_day_id=9))
+    assert (planned.changed_photos, planned.newly_wanted) == (1, 0)
+    assert desk.ask("SELECT album_id, race_day_id, listed_under FROM photo") == [("7", 9, DAY)]
+    assert desk.ask(HISTORY) == [("race day", None, str(DAY), "9"), ("album", None, "311", "7")]
+
+
+async def test_changed_bibs_are_told_and_remembered(desk: Desk) -> None:
+    """Bibs added and removed later stand in the history one by one; another order is no news."""
+    await desk.read_listing(photo(1, bibs=("12", "407")))
+    await desk.run()
+    planned, _ = await desk.read_listing(photo(1, bibs=("407", "99")))
+    change = BibChange(race_id=RACE, photo_id=1, before=("12", "407"), after=("407", "99"))
+    assert planned.bib_changes == (change,)
+    assert desk.ask(HISTORY) == [("bib added", None, None, "99"), ("bib removed", None, "12", None)]
+    planned, _ = await desk.read_listing(photo(1, bibs=("99", "407")))
+    assert (planned.bib_changes, planned.changed_photos) == ((), 0)
+    assert desk.ask("SELECT bib FROM bib ORDER BY position") == ["99", "407"]
+
+
+async def test_unknown_fields_are_kept_as_listed_last(desk: Desk) -> None:
+    """A record that changed only in what we do not read replaces the stored one, and is no change of the photo."""
+    await desk.read_listing(photo(1))
+    newer = replace(photo(1), json='{"photo_id": 1, "caption": "Hello"}')
+    planned, _ = await desk.read_listing(newer)
+    assert planned.changed_photos == 0
+    assert desk.ask("SELECT json FROM photo_json") == [newer.json]
+
+
+# -- URLs and variants ----------------------------------------------------------------------------------------------
+
+
+async def test_new_signature_is_no_new_url(desk: Desk) -> None:
+    """Where only the query changed, the fresh URL is used and everything else stays."""
+    await desk.read_listing(photo(1, variants=urls(1, "thumbnail", query="?sig=old")))
+    await desk.run()
+    planned, _ = await desk.read_listing(photo(1, variants=urls(1, "thumbnail", query="?sig=new")))
+    assert (planned.changed_photos, planned.newly_wanted) == (0, 0)
+    (job,) = await desk.jobs()
+    assert (job.url, job.wanted_no) == (f"https://{HOST}/v2/thumbnail/1.jpg?sig=new", 1)
+    assert desk.ask(HISTORY) == []
+
+
+@pytest.mark.parametrize("state", ["wanted", "stored", "gone"])
+async def test_new_path_is_wanted_whatever_was_before(desk: Desk, state: str) -> None:
+    """Another host or path makes the asset wanted, free of earlier failures; stored bytes stay known until replaced."""
+    await desk.read_listing(photo(1))
+    (job,) = await desk.jobs()
+    key = (await desk.fetch(job))[0] if state == "stored" else None
+    desk.ask("UPDATE asset SET state = ?, failure = 'forbidden', failed_days = 7 RETURNING 1", state)
+    await desk.run()
+    planned, _ = await desk.read_listing(photo(1, variants={"thumbnail": "https://other.example/1.jpg?sig=1"}))
+    assert planned.newly_wanted == 1
+    (again,) = await desk.jobs()
+    assert (again.url, again.host, again.wanted_no) == ("https://other.example/1.jpg?sig=1", "other.example", 2)
+    assert desk.ask("SELECT key, failure, failed_days FROM asset") == [(key, None, 0)]
+    assert desk.ask(HISTORY) == [("url", "thumbnail", f"https://{HOST}/thumbs/1.jpg", "https://other.example/1.jpg")]
+
+
+async def test_only_configured_variants_have_rows(desk: Desk) -> None:
+    """What is not configured is not planned, whatever the source offers."""
+    planned, _ = await desk.read_listing(photo(1, variants=urls(1, *ALL)))
+    assert planned.newly_wanted == 1
+    assert desk.ask("SELECT variant FROM asset") == ["thumbnail"]
+
+
+async def test_variant_offered_later_is_wanted_and_withdrawn_is_marked(desk: Desk) -> None:
+    """A rendition that appears is wanted; one that disappears is marked, and offered again is marked again."""
+    await desk.run(Selected(race_id=RACE, race_day_ids=(DAY,), variants=ALL))
+    await desk.read_listing(photo(1, variants=urls(1, "thumbnail")))
+    await desk.run()
+    planned, _ = await desk.read_listing(photo(1, variants=urls(1, "thumbnail", "original")))
+    assert planned.newly_wanted == 1
+    await desk.run()
+    await desk.read_listing(photo(1, variants=urls(1, "original")))
+    assert desk.ask("SELECT variant, is_offered FROM asset ORDER BY variant") == [("original", 1), ("thumbnail", 0)]
+    await desk.run()
+    await desk.read_listing(photo(1, variants=urls(1, *ALL)))
+    assert desk.ask("SELECT variant, is_offered FROM asset WHERE NOT is_offered") == []
+    assert [(what, variant) for what, variant, _, _ in desk.ask(HISTORY)] == [
+        ("variant offered", "original"),
+        ("variant withdrawn", "thumbnail"),
+        ("variant offered", "thumbnail"),
+        ("variant offered", "large"),
+    ]
+
+
+async def test_new_variant_is_planned_from_the_stored_records(desk: Desk) -> None:
+    """A variant that is configured later needs no new listing, however many photos there are."""
+    photos = [photo(number, variants=urls(number, *ALL)) for number in range(1, 1202)]
+    await desk.read_listing(*photos)
+    newly_wanted = await desk.run(Selected(race_id=RACE, race_day_ids=(DAY,), variants=("thumbnail", "large")))
+    assert newly_wanted == 1201
+    assert desk.ask("SELECT count(*), count(DISTINCT wanted_no) FROM asset WHERE state = 'wanted'") == [(2402, 2402)]
+    assert await desk.run() == 0
+    assert desk.ask("SELECT planned_variants FROM race") == ["large,thumbnail"]
+
+
+async def test_variant_that_was_off_for_a_while_is_made_up_for(desk: Desk) -> None:
+    """Photos listed while a variant was not configured get it when it is configured again."""
+    both = Selected(race_id=RACE, race_day_ids=(DAY,), variants=("thumbnail", "large"))
+    one = Selected(race_id=RACE, race_day_ids=(DAY,), variants=("thumbnail",))
+    await desk.run(both)
+    await desk.read_listing(photo(1, variants=urls(1, *ALL)))
+    await desk.run(one)
+    await desk.read_listing(photo(2, variants=urls(2, *ALL)))
+    assert len(await desk.jobs()) == 2
+    assert await desk.run(both) == 1
+    assert len(await desk.jobs()) == 4
+
+
+async def test_race_is_planned_for_the_variants_of_all_its_selections(desk: Desk) -> None:
+    """Two race days with other variants: each fetches its own, and switching between them loses nothing."""
+    first = Selected(race_id=RACE, race_day_ids=(DAY,), variants=("thumbnail",))
+    second = Selected(race_id=RACE, race_day_ids=(9,), variants=("large",))
+    await desk.run(first, second)
+    await desk.read_listing(photo(1, variants=urls(1, *ALL)))
+    await desk.read_listing(photo(2, variants=urls(2, *ALL), race_day_id=9), day=9)
+    assert {(job.photo_id, job.variant) for job in await desk.jobs()} == {(1, "thumbnail"), (2, "large")}
+    assert await desk.run(first) == 0
+    assert await desk.run(first, second) == 2 - 2
+    assert {(job.photo_id, job.variant) for job in await desk.jobs()} == {(1, "thumbnail"), (2, "large")}
+
+
+# -- what is odd ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stamp", [SERVED_TS + 2 * 86_400, 1_730_000_000_000])
+async def test_absurd_upload_time_is_stored_and_warned_of(desk: Desk, stamp: int) -> None:
+    """A stamp from the future, or in milliseconds, is kept as it is and told once."""
+    planned, _ = await desk.read_listing(photo(1, uploaded_ts=stamp), photo(2, uploaded_ts=stamp))
+    assert len(planned.warnings) == 1
+    assert "photo 1 has an upload time in the future" in planned.warnings[0]
+    assert desk.ask("SELECT uploaded_ts FROM photo") == [stamp, stamp]
+
+
+async def test_reject_is_named_and_harms_nobody(desk: Desk) -> None:
+    """What cannot be used is written down and named, fit for a terminal; the rest of the page is planned."""
+    pass_id = await desk.manifest.begin_pass(RACE, DAY, Scope(), "full", None)
+    odd = (
+        Reject(reason="unusable URL", photo_id=7, variant="large", json="{}"),
+        Reject(reason="record without\x1b[31m a photo_id", json="[]"),
+    )
+    planned = await desk.manifest.plan(pass_id, page_of(photo(7), rejects=odd))
+    assert (planned.rejects, planned.new_photos) == (2, 1)
+    assert await desk.manifest.rejects_of_run() == (
+        f"race {RACE} day {DAY}: record without [31m a photo_id",
+        f"race {RACE} day {DAY} photo 7 large: unusable URL",
+    )
+
+
+async def test_reject_is_forgotten_when_the_photo_can_be_used(desk: Desk) -> None:
+    """A photo that is sound in a later run has no reject any more, and a run names only its own."""
+    pass_id = await desk.manifest.begin_pass(RACE, DAY, Scope(), "full", None)
+    await desk.manifest.plan(pass_id, page_of(photo(7), rejects=(Reject(reason="unusable URL", photo_id=7),)))
+    await desk.run()
+    assert await desk.manifest.rejects_of_run() == ()
+    await desk.read_listing(photo(7))
+    assert desk.ask("SELECT count(*) FROM reject") == [0]
+
+
+# -- what is selected -----------------------------------------------------------------------------------------------
+
+
+async def test_what_is_not_selected_is_neither_fetched_nor_counted(desk: Desk) -> None:
+    """Participant uploads, other albums and other race days stay known when they are not configured, and cost nothing."""
+    await desk.read_listing(photo(1), photo(2, album_id="reg-34168"), photo(3, album_id=None), photo(4, album_id="7"))
+    wanted = {1, 2, 3, 4}
+    for selected, expected in (
+        (Selected(race_id=RACE, race_day_ids=(DAY,), variants=("thumbnail",)), wanted),
+        (Selected(race_id=RACE, race_day_ids=(DAY,), variants=("thumbnail",), participant_uploads=False), {1, 3, 4}),
+        (Selected(race_id=RACE, race_day_ids=(DAY,), variants=("thumbnail",), albums=("7", "311")), {1, 4}),
+        (Selected(race_id=RACE, race_day_ids=(9,), variants=("thumbnail",)), set()),
+        (Selected(race_id=1, race_day_ids=(DAY,), variants=("thumbnail",)), set()),
+    ):
+        await desk.run(selected)
+        assert {job.photo_id for job in await desk.jobs()} == expected
+        assert await desk.manifest.count_wanted() == len(expected)
+        assert (await desk.manifest.missing()).count == len(expected)
+        assert bool(await desk.manifest.hosts()) == bool(expected)
+
+
+async def test_photo_belongs_to_its_own_race_day_and_to_the_listing_that_shows_it(desk: Desk) -> None:
+    """One listing can hold several race days: either of the two names makes the photo selected."""
+    await desk.read_listing(photo(1, race_day_id=9))
+    for day, expected in ((DAY, 1), (9, 1), (8, 0)):
+        await desk.run(Selected(race_id=RACE, race_day_ids=(day,), variants=("thumbnail",)))
+        assert await desk.manifest.count_wanted() == expected
+
+
+async def test_asset_that_moves_into_the_selection_is_handed_out_in_this_run(desk: Desk) -> None:
+    """A cursor that has passed an unselected asset meets it again when its photo moves to a selected race day."""
+    await desk.read_listing(photo(1, race_day_id=9), day=9)
+    await desk.run()
+    await desk.read_listing(photo(2))
+    (job,) = await desk.jobs()
+    assert job.photo_id == 2
+    await desk.read_listing(photo(1, race_day_id=9))
+    assert [each.photo_id for each in await desk.manifest.wanted(HOST, job.wanted_no, 10)] == [1]
+
+
+async def test_jobs_come_once_in_order_and_in_batches(desk: Desk) -> None:
+    """A cursor over a host's jobs sees each once, in the order in which they became wanted."""
+    await desk.read_listing(*(photo(number) for number in range(1, 8)))
+    seen, after_no = [], 0
+    while batch := await desk.manifest.wanted(HOST, after_no, 3):
+        seen += [job.photo_id for job in batch]
+        after_no = batch[-1].wanted_no
+    assert seen == [1, 2, 3, 4, 5, 6, 7]
+    await desk.read_listing(photo(8))
+    assert [job.photo_id for job in await desk.manifest.wanted(HOST, after_no, 3)] == [8]
+    assert await desk.manifest.wanted(HOST, after_no + 1, 3) == []
+
+
+# -- races and albums -----------------------------------------------------------------------------------------------
+
+
+async def test_race_is_remembered_with_its_days_oldest_first(tmp_path: Path) -> None:
+    """What the race call said last is what is known: days it no longer names are not listed any more."""
+    race = Race(race_id=5, name="Loop", url="https://x.example/Loop", timezone="America/New_York", days=(
+        RaceDay(race_id=5, race_day_id=3), RaceDay(race_id=5, race_day_id=1, events=("10K", "5K")),
+    ))  # fmt: skip
+    async with desk_at(tmp_path) as desk:
+        assert await desk.manifest.race(5) is None
+        assert await desk.manifest.race_age_s(5) is None
+        await desk.manifest.note_race(race)
+        known = await desk.manifest.race(5)
+        assert known is not None
+        assert {day.race_day_id for day in known.days} == {1, 3}
+        age_s = await desk.manifest.race_age_s(5)
+        assert age_s is not None
+        assert age_s >= 0
+        await desk.manifest.note_race(replace(race, name="Loop II", days=race.days[:1]))
+        assert await desk.manifest.race(5) == replace(race, name="Loop II", days=race.days[:1])
+        desk.ask("UPDATE race SET listed_at = '2999-01-01T00:00:00Z' RETURNING 1")
+        assert await desk.manifest.race_age_s(5) is None
+
+
+async def test_albums_are_remembered_as_named_last(desk: Desk) -> None:
+    """An album's name, count and stamp follow the source."""
+    album = Album(album_id="reg-34168", race_day_id=DAY, name="Yours", last_modified_ts=None, num_photos=3)
+    await desk.manifest.note_albums(RACE, DAY, [album])
+    await desk.manifest.note_albums(RACE, DAY, [replace(album, name="Uploads", num_photos=4)])
+    assert desk.ask("SELECT album_id, name, num_photos FROM album") == [("reg-34168", "Uploads", 4)]
+
+
+async def test_variants_of_reads_what_was_planned(desk: Desk) -> None:
+    """The stored record says again which variants it offers."""
+    await desk.read_listing(photo(1, variants=urls(1, *ALL)))
+    (record,) = desk.ask("SELECT json FROM photo_json")
+    assert [variant.name for variant in variants_of(record)] == list(ALL)
