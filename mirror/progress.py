@@ -223,22 +223,22 @@ def _moment(moment: datetime | None) -> str:
 
 
 def status_table(rows: Sequence[RaceDayStatus], last: RunRow | None) -> None:
-    """Print what the archive holds, race day by race day."""
+    """Print what the archive holds, race by race and race day by race day."""
     console = Console(highlight=False)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("Race", "Day"):
-        table.add_column(name)
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("Race day", no_wrap=True)
     for name in ("Photos", "Stored", "Wanted", "Gone", "Unlisted", "Bytes"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Newest upload", no_wrap=True)
+    race_id = 0
     for row in rows:
+        if row.race_id != race_id:
+            race_id = row.race_id
+            table.add_row(Text(f"{row.race_name} ({race_id})", style="bold", overflow="ellipsis"))
         mark = datetime.fromtimestamp(row.watermark_ts, UTC) if row.watermark_ts else None
         numbers = (row.photos, row.stored, row.wanted, row.gone, row.unlisted)
-        day = f"{row.starts_on or ''} {row.race_day_id}".strip()
-        table.add_row(
-            Text(f"{row.race_name} {row.race_id}"), Text(day), *(f"{number:,}" for number in numbers),
-            human_bytes(row.bytes), _moment(mark),
-        )  # fmt: skip
+        day = f"  {row.starts_on or 'no date'} {row.race_day_id}"
+        table.add_row(Text(day), *(f"{number:,}" for number in numbers), human_bytes(row.bytes), _moment(mark))
     console.print(table)
     if last is not None:
         how = "was cut off" if last.ended_at is None else f"ended {_moment(last.ended_at)}"

@@ -8,7 +8,7 @@ _LONGEST_ID = 18
 _SHOWN = 80
 _PARTICIPANTS = re.compile(r"participantphotos-([0-9]+)", re.IGNORECASE)
 _STATE = re.compile(r"[A-Za-z]{2,3}")
-_WORDS = re.compile(r"[0-9]+(?:[A-Z](?![a-z])|[a-z]+)?|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
+_WORDS = re.compile(r"[0-9]+(?:[A-Z](?![a-z])|[a-z]+)?|[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class RaceRef:
     def search_words(self) -> str:
         """The slug as words, for the search by name: ``Harbour 10K``."""
         name = self.slug[2] if self.slug else ""
-        return " ".join(_WORDS.findall(name)) or name
+        return (" ".join(_WORDS.findall(name)) if name.isascii() else "") or name
 
     def is_same_race(self, other: "RaceRef") -> bool:
         """Whether both name one race, by id or by address without case; an id and an address cannot be compared."""

@@ -431,7 +431,6 @@ class _Opening:
         self._body: Body | None = None
         self._pace: HostPace | None = None
         self._host = host_of(url)
-        self._began_at = 0.0
 
     async def __aenter__(self) -> Body:
         transport = self._transport
@@ -440,9 +439,8 @@ class _Opening:
         try:
             await transport.places.acquire()
         except BaseException:
-            self._pace.in_flight -= 1
+            self._pace.dropped(time.monotonic())
             raise
-        self._began_at = time.monotonic()
         try:
             self._body = await self._ask()
         except BaseException as error:
@@ -498,7 +496,7 @@ class _Opening:
     def _tell(self, pace: HostPace, error: BaseException | None) -> None:
         now = time.monotonic()
         if isinstance(error, asyncio.CancelledError | RefusedError):
-            pace.in_flight -= 1
+            pace.dropped(now)
         elif isinstance(error, FetchError) and not isinstance(error, ForbiddenError | GoneError):
             throttled = isinstance(error, ThrottledError)
             pace.failed(now, throttled=throttled, answered=self._response is not None)
@@ -508,7 +506,7 @@ class _Opening:
                     pace.close()
         else:
             size = self._body.read_bytes if self._body is not None else 0
-            pace.finished(now, size_bytes=size, seconds=now - self._began_at)
+            pace.finished(now, size_bytes=size)
 
 
 def _status_error(response: aiohttp.ClientResponse, what: str) -> FetchError:

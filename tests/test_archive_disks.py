@@ -20,14 +20,14 @@ def mount(*arguments: str | Path) -> None:
     """Mount something, or skip where that is not allowed."""
     if sys.platform != "linux" or os.geteuid() != 0:
         pytest.skip("mounting needs root on Linux")
-    made = subprocess.run(["mount", *arguments], check=False, capture_output=True)  # noqa: S603, S607
+    made = subprocess.run(["mount", *arguments], check=False, capture_output=True)  # noqa: S607
     if made.returncode:
         pytest.skip(f"this machine does not let us mount: {made.stderr!r}")
 
 
 def unmount(disk: Path) -> None:
     """Undo that."""
-    subprocess.run(["umount", "-l", disk], check=True)  # noqa: S603, S607
+    subprocess.run(["umount", "-l", disk], check=True)  # noqa: S607
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def losing_disk(small_disk: Path, tmp_path: Path) -> Iterator[Path]:
     with image.open("wb") as file:
         file.truncate(64 * MIB)
     try:
-        subprocess.run(["mkfs.ext4", "-q", "-O", "^has_journal", image], check=True, capture_output=True)  # noqa: S603, S607
+        subprocess.run(["mkfs.ext4", "-q", "-O", "^has_journal", image], check=True, capture_output=True)  # noqa: S607
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"no ext4 can be made here: {error}")
     mount("-o", "loop", image, disk)
@@ -82,7 +82,7 @@ async def test_read_only_disk_is_refused_but_can_be_read(small_disk: Path) -> No
     archive = await LocalArchive.open(small_disk, create=True)
     await store(archive)
     await archive.aclose()
-    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)  # noqa: ASYNC221, S603, S607
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)  # noqa: ASYNC221, S607
     with pytest.raises(ArchiveError, match="read-only"):
         await LocalArchive.open(small_disk, create=True)
     archive = await LocalArchive.open(small_disk, create=False, is_read_only=True)

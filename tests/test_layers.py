@@ -15,7 +15,8 @@ FLOORS = [
     {"cli"},
     {"__init__"},
     {"progress", "demo_run"},
-    {"sync", "check", "dryrun"},
+    {"dryrun"},
+    {"sync", "check"},
     {"passes", "leftovers"},
     {"targets", "listing"},
     {"opening"},
@@ -27,7 +28,7 @@ FLOORS = [
     {"transport"},
     {"config"},
     {"manifest"},
-    {"archive", "imagecheck", "retry", "body", "hosts", "secrets"},
+    {"archive", "imagecheck", "retry", "body", "hosts"},
     {"credentials", "layout", "pace", "race_ref", "units", "demo"},
     {"model"},
     {"errors"},
@@ -100,4 +101,4 @@ def test_no_file_is_above_the_ceiling() -> None:
     long = {
         str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py") if len(path.read_text().splitlines()) > 300
     }
-    assert long <= {"config.py", "model.py", "records.py", "transport.py"}
+    assert long <= {"model.py", "records.py", "transport.py"}

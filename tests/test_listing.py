@@ -135,8 +135,8 @@ def test_photo_shifted_by_a_deletion_is_found_by_another_walk() -> None:
 
 def test_uploads_during_the_pass_do_not_make_it_endless() -> None:
     """Photos stamped after the pass began may come with it, but do not count as new."""
-    late = {n: [photo(1000 + n, NOW_TS + n)] for n in range(2, 40)}
-    site = Site([photo(n) for n in range(1, 251)], before_page=dict(late))
+    late: dict[int, list[object]] = {n: [photo(1000 + n, NOW_TS + n)] for n in range(2, 40)}
+    site = Site([photo(n) for n in range(1, 251)], before_page=late)
     reading = site.read()
     assert reading.is_complete
     assert set(site.planned) >= set(range(1, 251))

@@ -36,7 +36,7 @@ def sync(
         if bool(race) != (to is not None):
             raise ConfigError("RACE and --to go together; without both a configuration is needed ('mirror init')")
         if to is not None:
-            settings = quick_config(race, to=to, days=days, variants=variants)
+            settings = quick_config(race, to=to, days=days or None, variants=variants or None)
         elif days or variants:
             raise ConfigError("--days and --variants go with RACE --to DIR; otherwise set them in mirror.toml")
         else:

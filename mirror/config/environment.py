@@ -13,7 +13,7 @@ from mirror.config.toml_lines import KeyPath
 
 _PREFIX = "MIRROR_"
 _NOT_SETTINGS = {"MIRROR_CONFIG"}
-_VERY_LIKE = 0.85
+_LIKE, _VERY_LIKE = 0.7, 0.85
 _ALL_NAMES = [f"{_PREFIX}{section}__{name}".upper() for section, names in SECTIONS.items() for name in names]
 
 
@@ -54,7 +54,7 @@ def _unknown(name: str) -> str | None:
     near: str | None = flat.get(re.sub("_+", "_", name)) or next(
         (each for each in _ALL_NAMES if tail in SECTIONS["api"] and each.lower().endswith(f"__{tail}")), None
     )
-    likeness = 0.6 if "__" in name else _VERY_LIKE
+    likeness = _LIKE if "__" in name else _VERY_LIKE
     near = near or next(iter(difflib.get_close_matches(name, _ALL_NAMES, n=1, cutoff=likeness)), None)
     if near:
         return f"unknown setting, did you mean {near}?"

@@ -104,7 +104,7 @@ def _secret(value: object) -> SecretStr:
 
 
 def _maybe_text(value: object) -> str | None:
-    return _text(value) if value not in {None, ""} else None
+    return None if value is None or value == "" else _text(value)
 
 
 def _path(value: object) -> Path:
@@ -117,7 +117,7 @@ def _path(value: object) -> Path:
 
 
 def _maybe_path(value: object) -> Path | None:
-    return _path(value) if value not in {None, ""} else None
+    return None if value is None or value == "" else _path(value)
 
 
 def _command(value: object) -> tuple[str, ...]:

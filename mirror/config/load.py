@@ -157,7 +157,7 @@ def _build(
         if value is not None:
             section, _, name = key.partition(".")
             from_call = _merge(from_call, {section: {name: value} if name else value})
-            arguments.setdefault((section, name) if name else (section,), key)
+            arguments.setdefault((section, name) if name else (section,), f"override: {key}")
     for layer in (from_env, from_call):
         _anchor(layer, Path.cwd())
         _forget_secrets(data, layer)

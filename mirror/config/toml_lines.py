@@ -30,7 +30,7 @@ def lines_of(text: str) -> Mapping[KeyPath, int]:
 def _statements(text: str) -> Iterator[tuple[int, str]]:
     """Cut a text into its headers and key-value pairs, each with its first line: whatever parses by itself is one."""
     gathered: list[str] = []
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
         gathered.append(line)
         statement = "\n".join(gathered)
         try:

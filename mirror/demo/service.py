@@ -77,9 +77,9 @@ class DemoService:
         photos.router.add_get("/{path:.*}", partial(self._answer, False, self._photo))
         ports = []
         for app, port in ((api, self._port), (photos, 0)):
-            runner = web.AppRunner(app, access_log=None, handle_signals=False)
+            runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.2)
             await runner.setup()
-            site = web.TCPSite(runner, "127.0.0.1", port, shutdown_timeout=0.2)
+            site = web.TCPSite(runner, "127.0.0.1", port)
             await site.start()
             self._runners.append(runner)
             ports.append(runner.addresses[0][1])

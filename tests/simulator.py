@@ -1,0 +1,112 @@
+"""A real HTTP service on loopback with a race in memory, faults scripted by address, and a log of requests.
+
+    async with SourceSimulator(photos=12) as source:
+        source.fault("thumbs", status=503, times=2)
+        report = await run_sync(source.config(tmp_path))
+        assert source.pictures_asked("thumbs") == 14
+
+It builds on the demo's service; its pictures are tiny and quick.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from aiohttp import web
+
+from mirror.config import Config, load_config
+from mirror.demo import DemoRace, DemoService, Request
+from mirror.demo.drawing import tiny_picture, with_comment
+
+
+class SmallRace(DemoRace):
+    """The demo's race with pictures that cost nothing; every variant of every version has bytes of its own."""
+
+    def picture(self, path: str) -> bytes | None:
+        """The bytes under an address."""
+        _, prefix, file = path.strip("/").split("/")
+        name = file.removesuffix(".jpg")
+        photo = next((each for each in self.photos.values() if each.name == name), None)
+        if photo is None:
+            return None
+        return with_comment(tiny_picture(), f"{photo.photo_id} {prefix} {photo.version}")
+
+
+@dataclass
+class Fault:
+    """What happens to requests whose path contains some text, so many times."""
+
+    path_contains: str
+    times: int
+    status: int = 200
+    body: bytes | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    cut_after: int | None = None
+    stalls: bool = False
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Do it."""
+        if self.stalls:
+            await asyncio.sleep(3600)
+        if self.cut_after is not None and self.body is not None:
+            response = web.StreamResponse(headers={"Content-Length": str(len(self.body)), **self.headers})
+            await response.prepare(request)
+            await response.write(self.body[: self.cut_after])
+            assert request.transport is not None
+            request.transport.abort()
+            return response
+        return web.Response(status=self.status, body=self.body, headers=self.headers)
+
+
+class SourceSimulator(DemoService):
+    """A small race, its faults, and what was asked of it."""
+
+    def __init__(self, *, photos: int = 12, **more: Any) -> None:
+        super().__init__(SmallRace(photos=photos), hook=self._fault_for, **more)
+        self.faults: list[Fault] = []
+        self.on_request: Callable[[Request], None] = lambda _: None
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        return self
+
+    async def _fault_for(self, seen: Request, request: web.Request) -> web.StreamResponse | None:
+        self.on_request(seen)
+        for fault in self.faults:
+            if fault.times and fault.path_contains in seen.path:
+                fault.times -= 1
+                if fault.cut_after is not None and fault.body is None:
+                    fault.body = self.race.picture(seen.path)
+                return await fault.answer(request)
+        return None
+
+    def fault(self, path_contains: str, *, times: int = 1, **what: Any) -> None:
+        """Script a fault for the next requests to an address."""
+        self.faults.append(Fault(path_contains=path_contains, times=times, **what))
+
+    def api_requests(self, text: str = "") -> int:
+        """How many API calls were made to paths with some text in them."""
+        return sum(each.is_api and text in each.path for each in self.requests)
+
+    def pictures_asked(self, text: str = "") -> int:
+        """How many pictures were asked for under paths with some text in them."""
+        return sum(not each.is_api and text in each.path for each in self.requests)
+
+    def config(self, folder: Path, **more: str) -> Config:
+        """A configuration for this race; further settings as environment variables: ``DOWNLOAD__ATTEMPTS="1"``."""
+        file = folder / "mirror.toml"
+        file.write_text(self.config_text())
+        file.chmod(0o600)
+        return load_config(file, environ={f"MIRROR_{name}": value for name, value in more.items()})
+
+    def config_text(self) -> str:
+        """The same as text."""
+        return (
+            f'[api]\nbase_url = "{self.base_url}"\nkey = "{self.api_key}"\nsecret = "{self.api_secret}"\n'
+            '[archive]\nroot = "photos"\nmin_free = "1MB"\n'
+            '[download]\nallowed_hosts = ["127.0.0.1"]\nallow_http = true\nallow_private = true\n'
+            'first_wait = "1ms"\nlongest_wait = "5ms"\ngroup_wait = "20ms"\n'
+            f'[[races]]\nrace = "{self.race.race_id}"\ndays = [34168]\n'
+        )
