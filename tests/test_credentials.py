@@ -71,10 +71,8 @@ def test_secret_in_a_file_for_all_is_refused(file: ConfigFile) -> None:
     """mirror.toml itself must be private as soon as it holds a secret, and not before."""
     file.path.chmod(0o644)
     said = file.refusal('[api]\nkey = "k"\nsecret = "hush"')
-    assert (
-        said
-        == f"mirror.toml:3: api.secret: others can read or change mirror.toml, and it holds a secret: type 'chmod 600 {'mirror.toml'}'"
-    )
+    assert said.startswith("mirror.toml:3: api.secret: others can read or change mirror.toml, and it holds a secret")
+    assert said.endswith("type 'chmod 600 mirror.toml'")
     assert file.load('[api]\nkey = "k"\nsecret = ""', {"MIRROR_API__SECRET": "s"}).credentials().secret == "s"
 
 

@@ -80,6 +80,15 @@ async def test_replaced_bytes_are_kept_as_a_version(desk: Desk) -> None:
     assert desk.ask("SELECT before, after FROM history WHERE what = 'replaced'") == [(old, new)]
 
 
+async def test_foreign_thing_under_a_key_is_remembered(desk: Desk) -> None:
+    """What had to make room has a row that says where it is."""
+    await desk.fetch(await one_job(desk))
+    await desk.manifest.note_foreign([(KEY, ".mirror/versions/theirs"), ("no/such/key.jpg", "elsewhere")])
+    assert desk.ask("SELECT asset_id, key, sha256, why FROM version") == [
+        (1, ".mirror/versions/theirs", None, "foreign")
+    ]
+
+
 async def test_same_bytes_from_a_new_url_replace_nothing(desk: Desk) -> None:
     """Where the source only moved the file, its asset is recorded anew and no version is made."""
     await desk.fetch(await one_job(desk), body=b"same")

@@ -13,7 +13,7 @@ import pytest
 from mirror.errors import ManifestError
 from mirror.manifest import ManifestReader
 from mirror.model import RaceDay
-from tests.test_manifest_desk import DAY, HOST, RACE, Desk, desk, desk_at, photo
+from tests.test_manifest_desk import DAY, HOST, RACE, Desk, desk, desk_at, names_in, photo
 
 __all__ = ["desk"]
 
@@ -122,6 +122,16 @@ async def test_reader_needs_no_right_to_write(tmp_path: Path) -> None:
         await desk.read_listing(photo(1))
     with nothing_can_be_written(tmp_path), ManifestReader(desk.path) as reader:
         assert reader.counts().photos == 1
+
+
+async def test_reader_leaves_nothing_beside_a_file_it_may_not_write(tmp_path: Path) -> None:
+    """Where only the file is protected, SQLite's own files must not stay behind."""
+    async with desk_at(tmp_path) as desk:
+        await desk.run()
+    desk.path.chmod(0o444)
+    with ManifestReader(desk.path) as reader:
+        assert reader.counts().photos == 0
+    assert names_in(tmp_path) == ["lock", "manifest.sqlite"]
 
 
 async def test_killed_runs_changes_are_seen(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from mirror.units import parse_duration, parse_size
     ("text", "seconds"),
     [
         ("30s", 30), ("1h", 3600), ("90m", 5400), ("2d", 172_800), ("1h30m", 5400), ("500ms", 0.5), ("1w", 604_800),
-        ("1.5 h", 5400), ("10 minutes", 600), ("1 hour 5 min", 3900), ("2 sec", 2), ("0", 0), (7, 7), (0.25, 0.25), ("7", 7),
+        ("1.5 h", 5400), ("10 minutes", 600), ("1 hour 5 min", 3900), ("2 sec", 2), ("0", 0), (7, 7), (0.25, 0.25),
+        ("7", 7),
     ],
 )  # fmt: skip
 def test_duration_is_read_as_people_write_it(text: object, seconds: float) -> None:

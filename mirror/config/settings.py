@@ -95,7 +95,7 @@ class ApiSettings(Section):
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Yield secrets with several origins, and several ways to sign in."""
         for name in self.SECRETS:
-            given = [each for each in (name, f"{name}_file", f"{name}_command") if self._is_given(each)]
+            given = self._given(name)
             if len(given) > 1:
                 yield given[1], f"{' and '.join(given)} are given, expected one of them"
         families = [name for name in ("key", "legacy_key", "token") if self.has(name)]
@@ -109,15 +109,20 @@ class ApiSettings(Section):
                 variable = f"MIRROR_API__{second.upper()}"
                 yield first, f"needs {second} beside it: set {variable}, api.{second}_file or api.{second}_command"
             if self.has(second) and not self.has(first):
-                yield second, f"needs {first} beside it: set MIRROR_API__{first.upper()} or api.{first}"
+                yield self._given(second)[0], f"needs {first} beside it: set MIRROR_API__{first.upper()} or api.{first}"
 
     def has(self, name: str) -> bool:
         """Whether a setting is given, or where it comes from."""
-        return any(self._is_given(each) for each in (name, f"{name}_file", f"{name}_command"))
+        return bool(self._given(name))
 
-    def _is_given(self, name: str) -> bool:
-        value = getattr(self, name, None)
-        return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
+    def _given(self, name: str) -> list[str]:
+        """Those of a secret's three settings that are given."""
+        values = {each: getattr(self, each, None) for each in (name, f"{name}_file", f"{name}_command")}
+        return [
+            each
+            for each, value in values.items()
+            if (value.get_secret_value() if isinstance(value, SecretStr) else value)
+        ]
 
 
 class ArchiveSettings(Section):

@@ -8,7 +8,7 @@ import struct
 from mirror.errors import MismatchError, TruncatedError
 from mirror.imagecheck.picture import Data, Picture
 
-HEADER_SIZES = frozenset({12, 40, 52, 56, 64, 108, 124})
+HEADER_SIZES = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 _PLAIN = {0, 3, 6}
 """Compressions without compression: plain and with bit masks."""
 
@@ -26,7 +26,9 @@ def check_bmp(data: Data) -> Picture:
     if header_bytes == 12:
         width, height, _, depth = struct.unpack_from("<HHHH", data, 18)
     else:
-        width, height, _, depth, compression, size_bytes = struct.unpack_from("<iiHHII", data, 18)
+        width, height, _, depth = struct.unpack_from("<iiHH", data, 18)
+    if header_bytes >= 40:
+        compression, size_bytes = struct.unpack_from("<II", data, 30)
     height = abs(height)  # negative: the top row comes first
     if compression in _PLAIN:
         size_bytes = (width * depth + 31) // 32 * 4 * height

@@ -48,6 +48,8 @@ class Directories:
     def read(self, offset: int) -> tuple[dict[int, Entry], int]:
         """Return the fields of the directory at an offset, by tag, and where the offset of the next one stands."""
         count_format = self._order + ("Q" if self._is_big else "H")
+        if offset > len(self.data):
+            raise struct.error("directory beyond the data")
         (count,) = struct.unpack_from(count_format, self.data, offset)
         self._spend(count + 1)
         start = offset + struct.calcsize(count_format)

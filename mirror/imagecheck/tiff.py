@@ -3,6 +3,8 @@
 Source: TIFF 6.0, sections 2, 3 (strips), 15 (tiles), 22 (JPEG); TIFF Technical Note 1 (SubIFDs); DNG 1.4.
 """
 
+import math
+from array import array
 from collections.abc import Iterator
 from operator import add
 
@@ -14,6 +16,7 @@ from mirror.imagecheck.picture import Data, Picture
 _KIND_OF_PAGE, _WIDTH, _HEIGHT, _SUB_IFDS, _DNG_VERSION = 0x00FE, 0x0100, 0x0101, 0x014A, 0xC612
 _PIXELS = ((0x0111, 0x0117), (0x0144, 0x0145), (0x0201, 0x0202))
 """Tags of where pixels lie and how many bytes they are: strips, tiles, one old-style JPEG stream."""
+_COMPRESSION, _DEPTHS, _SAMPLES, _ROWS_PER_STRIP, _PLANES = 0x0103, 0x0102, 0x0115, 0x0116, 0x011C
 _IS_REDUCED = 1
 
 
@@ -69,10 +72,22 @@ def _check_pixels(tiff: Directories, entries: dict[int, Entry]) -> bool:
         lengths = tiff.integers(entries.get(lengths_tag))
         # Old writers leave out the length of a single strip.
         ends = map(add, starts, lengths) if lengths else starts
-        if max(ends, default=0) > size_bytes:
+        if max(ends, default=0) > size_bytes and _plain_end(tiff, entries, starts) > size_bytes:
             raise TruncatedError("TIFF picture stops before its last pixels")
         has_pixels |= any(starts)
     return has_pixels
+
+
+def _plain_end(tiff: Directories, entries: dict[int, Entry], starts: "array[int]") -> float:
+    """Return where uncompressed strips really end: some writers give the last, shorter one a full strip's length."""
+    width, height = _size(tiff, entries) or (0, 0)
+    rows = _number(tiff, entries, _ROWS_PER_STRIP) or height
+    if _number(tiff, entries, _COMPRESSION) != 1 or _number(tiff, entries, _PLANES) > 1 or not width or not starts:
+        return math.inf
+    depths = tiff.integers(entries.get(_DEPTHS))
+    depth = max(sum(depths), max(depths, default=1) * _number(tiff, entries, _SAMPLES))
+    row_bytes = (width * depth + 7) // 8
+    return max(start + row_bytes * min(rows, height - rows * number) for number, start in enumerate(starts))
 
 
 def _number(tiff: Directories, entries: dict[int, Entry], tag: int) -> int:

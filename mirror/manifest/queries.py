@@ -1,5 +1,6 @@
 """The reading face: what commands ask of a manifest, without a lock and without changing anything."""
 
+import os
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -136,12 +137,13 @@ def _open(path: Path) -> sqlite3.Connection:
 
     Plain read-only opening would leave SQLite's side files behind for ever; ``query_only`` forbids writing as well.
     """
-    try:
-        return _connect(path, "mode=rw")
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
-            raise translate(error, path) from error
     wal = side_file(path, "-wal")
+    if os.access(path, os.W_OK) or wal.exists():
+        try:
+            return _connect(path, "mode=rw")
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
+                raise translate(error, path) from error
     if wal.exists() and wal.stat().st_size:
         raise ManifestError(
             f"{path}: a killed run left changes in {wal.name}, and nothing can be written here: "

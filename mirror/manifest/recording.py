@@ -181,6 +181,15 @@ def _note_replaced(ledger: Ledger, pairs: Sequence[tuple[_Row, _Result]], now: s
     )  # fmt: skip
 
 
+def note_foreign(ledger: Ledger, moved: Sequence[tuple[str, str]]) -> None:
+    """Remember where things lie now that were not ours and lay under a key."""
+    ledger.connection.executemany(
+        "INSERT INTO version (asset_id, run_id, key, replaced_at, why) "
+        "SELECT asset_id, ?, ?, ?, 'foreign' FROM asset WHERE key = ?",
+        [(ledger.run_id, place, now_text(), key) for key, place in moved],
+    )
+
+
 # -- what a killed run left -----------------------------------------------------------------------------------------
 
 

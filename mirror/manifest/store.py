@@ -236,6 +236,10 @@ class Manifest:
         """Write down, durably, what became of a group of jobs."""
         return await self._write_durably(recording.record, stored, failed)
 
+    async def note_foreign(self, moved: Sequence[tuple[str, str]]) -> None:
+        """Remember what was not ours and lay under keys of recorded assets: each key, and where it is now."""
+        await self._write_durably(recording.note_foreign, moved)
+
     async def leftovers(self) -> list[Leftover]:
         """What a killed run wrote down before its renames and never recorded."""
         return await self._read(recording.leftovers)
