@@ -36,12 +36,15 @@ class Committer:
         """
         fetched = [each for each in group if isinstance(each, Fetched)]
         failed = [each for each in group if isinstance(each, Failed)]
-        stored = await self._publish(fetched) if fetched else []
+        stored, moved = await self._publish(fetched) if fetched else ([], [])
         recorded = await self.manifest.record(stored, failed)
+        if moved:
+            await self.manifest.note_foreign(moved)
         self.gone += recorded.gone
         self.on_recorded(stored, failed)
 
-    async def _publish(self, fetched: Sequence[Fetched]) -> list[Stored]:
+    async def _publish(self, fetched: Sequence[Fetched]) -> tuple[list[Stored], list[tuple[str, str]]]:
+        """Flush and name a group; returns what is stored, and what foreign things had to be moved for it."""
         try:
             await self.archive.flush_drafts([each.draft for each in fetched])
         except ArchiveError:
@@ -49,18 +52,27 @@ class Committer:
             await self.archive.discard_drafts([each.draft for each in fetched])
             raise
         commits = await self.manifest.prepare_commit(fetched)
-        kept = {each.fetched.draft for each in commits if not each.is_same}
+        # The same bytes need no new file, if theirs is still there.
+        same = [each for each in commits if each.is_same]
+        sizes = await self.archive.sizes([each.key for each in same])
+        settled = {
+            each.fetched.draft
+            for each, size in zip(same, sizes, strict=True)
+            if size == each.fetched.content.size_bytes
+        }
+        kept = {each.fetched.draft for each in commits} - settled
         await self.archive.discard_drafts([each.draft for each in fetched if each.draft not in kept])
         moved = await self.archive.publish(
             [
                 Publication(draft=each.fetched.draft, key=each.key, replaces=each.replaces)
                 for each in commits
-                if not each.is_same
+                if each.fetched.draft in kept
             ]
         )
         for key, place in moved:
             log.warning("%s was not ours and lay in the way: it is now %s", key, place)
-        return [Stored(job=each.fetched.job, content=each.fetched.content, key=each.key) for each in commits]
+        stored = [Stored(job=each.fetched.job, content=each.fetched.content, key=each.key) for each in commits]
+        return stored, moved
 
     async def settle(self) -> int:
         """Adopt what a killed run had given its name but not recorded; the rest stays wanted.

@@ -229,14 +229,14 @@ def _journal(connection: sqlite3.Connection) -> str:
     return mode
 
 
-def write_snapshot(ledger: Ledger, to: Path) -> None:
+def write_snapshot(connection: sqlite3.Connection, to: Path) -> None:
     """Copy the manifest to another file, which carries its name only when it is whole."""
     draft = to.with_name(f"{to.name}.new")
     try:
         draft.unlink(missing_ok=True)
         with translated(draft), closing(sqlite3.connect(draft, isolation_level=None)) as copy:
             copy.execute("PRAGMA synchronous = OFF")
-            ledger.connection.backup(copy, pages=_COPY_PAGES, sleep=0)
+            connection.backup(copy, pages=_COPY_PAGES, sleep=0)
             # A copy stands alone: it must be readable where no WAL can be made.
             copy.execute("PRAGMA journal_mode = DELETE")
         _publish(draft, to)

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from mirror.errors import ManifestError
 from mirror.manifest.ledger import translate, translated
-from mirror.manifest.open import check_file, side_file, uri_of
+from mirror.manifest.open import check_file, side_file, uri_of, write_snapshot
 from mirror.manifest.races import all_races, day_from
 from mirror.manifest.rows import Counts, RaceDayStatus, RunRow
 from mirror.manifest.text import moment
@@ -69,6 +69,11 @@ class ManifestReader:
         """Let go of the file; closing twice is fine."""
         with translated(self.path):
             self._connection.close()
+
+    def copy(self, to: Path) -> None:
+        """Copy the manifest, as it is now, to another file."""
+        with translated(self.path):
+            write_snapshot(self._connection, to)
 
     def archive_id(self) -> str:
         """The archive's own random id."""

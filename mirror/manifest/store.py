@@ -287,7 +287,7 @@ class Manifest:
 
     async def snapshot(self, to: Path) -> None:
         """Copy the manifest, as it is now, to another file, which is whole at every moment."""
-        await self._run(partial(write_snapshot, self._ledger, to))
+        await self._run(partial(write_snapshot, self._ledger.connection, to))
 
 
 def _close_late(thread: ThreadPoolExecutor, done: "asyncio.Future[Ledger]") -> None:
