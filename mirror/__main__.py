@@ -1,6 +1,8 @@
 """``python -m mirror``."""
 
+import sys
+
 from mirror.cli import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

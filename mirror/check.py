@@ -1,120 +1,200 @@
-"""Is the setup right? Tries each part of it and says what to do."""
+"""Is the setup right? Tries each part of it and says what to do; nothing is stored and nothing is left behind."""
 
+import asyncio
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
 
 from mirror.archive import LocalArchive
-from mirror.config import Config
-from mirror.errors import AccessError, ArchiveError, FetchError
-from mirror.model import Photo, Race, Scope
+from mirror.config import Config, RaceSettings
+from mirror.errors import AccessError, ArchiveError, ConfigError, FetchError, RefusedError
+from mirror.model import Photo, Race, RaceDay, Scope
 from mirror.opening import open_source, open_transport
 from mirror.source import Source
 from mirror.targets import find_race_id
 from mirror.transport import Transport
 
-_REGISTRATION_FROM = date(2027, 1, 1)
+_USAGE, _REFUSED, _STORAGE = 2, 3, 4
+_NETWORK_DISKS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afpfs", "webdav", "fuse.sshfs"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One thing that was tried."""
 
-    verdict: str
-    """``ok``, ``warn`` or ``fail``."""
+    verdict: Literal["ok", "warn", "fail"]
+    what: str
+    """Configuration, credentials, registration, race, image host, disk."""
     text: str
+    """What was found, and what to do about it."""
     exit_code: int = 0
-    """What the command should end with because of it."""
-
-
-def _ok(text: str) -> Finding:
-    return Finding(verdict="ok", text=text)
-
-
-def _warn(text: str) -> Finding:
-    return Finding(verdict="warn", text=text)
+    """What a command should end with because of it."""
 
 
 async def check_setup(config: Config) -> AsyncIterator[Finding]:
-    """Try configuration, credentials, races, image host and disk, one after the other."""
-    yield _ok(f"configuration: {len(config.races)} race(s), archive in {config.archive.root}")
-    if not config.races:
-        yield Finding(verdict="fail", text="no race is configured: add a [[races]] block", exit_code=2)
+    """Try configuration, disk, credentials, races and image host, one after the other."""
+    yield _check_configuration(config)
     async for finding in _check_disk(config):
         yield finding
     transport = open_transport(config)
     try:
         source = open_source(config, transport)
+        is_accepted = True
         async for finding in _check_credentials(config, source):
+            is_accepted = is_accepted and not (finding.what == "credentials" and finding.verdict == "fail")
             yield finding
-        async for finding in _check_races(config, source, transport):
-            yield finding
+        if is_accepted:
+            async for finding in _check_races(config, source, transport):
+                yield finding
+    except ConfigError as error:
+        yield Finding(verdict="fail", what="credentials", text=str(error), exit_code=_USAGE)
     finally:
         await transport.aclose()
 
 
+def _check_configuration(config: Config) -> Finding:
+    place = str(config.source_path) if config.source_path else "from the environment"
+    if not config.races:
+        text = f"{place} names no race: add a [[races]] block ('mirror races NAME' finds ids)"
+        return Finding(verdict="fail", what="configuration", text=text, exit_code=_USAGE)
+    races = ", ".join(str(each.race) for each in config.races[:5]) + (" ..." if len(config.races) > 5 else "")
+    return Finding(verdict="ok", what="configuration", text=f"{place}, {_count(len(config.races), 'race')}: {races}")
+
+
+# -- the disk ---------------------------------------------------------------------------------------------------------
+
+
 async def _check_disk(config: Config) -> AsyncIterator[Finding]:
+    root, least = config.archive.root, config.archive.min_free
     try:
-        archive = await LocalArchive.open(config.archive.root, create=True, min_free_bytes=config.archive.min_free)
+        kind, how, free = await _try_disk(root)
     except ArchiveError as error:
-        yield Finding(verdict="fail", text=f"disk: {error}", exit_code=4)
+        yield Finding(verdict="fail", what="disk", text=f"{error}: choose another archive.root", exit_code=_STORAGE)
         return
-    yield _ok(f"disk: writable, {archive.free_bytes() / 1e9:.1f} GB free")
-    await archive.aclose()
+    text = f"{root} can be written ({kind or 'unknown file system'}, flushed by {how}); {free / 1e9:,.1f} GB free"
+    if free < least:
+        text = f"{root}: {free / 1e9:,.1f} GB free, archive.min_free asks for {least / 1e9:,.1f} GB: make room"
+        yield Finding(verdict="fail", what="disk", text=text, exit_code=_STORAGE)
+        return
+    yield Finding(verdict="ok", what="disk", text=text)
+    if kind in _NETWORK_DISKS and config.archive.state_dir is None:
+        text = f"{root} lies on a network disk ({kind}): set archive.state_dir to a local folder for the manifest"
+        yield Finding(verdict="warn", what="disk", text=text)
+
+
+async def _try_disk(root: Path) -> tuple[str, str, int]:
+    """Write where the archive is, or where it will be: file system, way of flushing, free bytes."""
+    if (root / ".mirror").is_dir():
+        return await _try_archive(root)
+    parent = _nearest_folder(root)
+    try:
+        trial = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=".mirror-check-", dir=parent))
+    except OSError as error:
+        raise ArchiveError(f"{parent}: cannot be written: {error.strerror}") from None
+    try:
+        return await _try_archive(trial)
+    finally:
+        await asyncio.to_thread(shutil.rmtree, trial, ignore_errors=True)
+
+
+def _nearest_folder(root: Path) -> Path:
+    if root.exists() and not root.is_dir():
+        raise ArchiveError(f"{root}: it is not a folder")
+    return next(folder for folder in (root, *root.parents) if folder.is_dir())
+
+
+async def _try_archive(root: Path) -> tuple[str, str, int]:
+    archive = await LocalArchive.open(root, create=True, min_free_bytes=0)
+    try:
+        return archive.filesystem, archive.flush_kind, archive.free_bytes()
+    finally:
+        await archive.aclose()
+
+
+# -- the service ------------------------------------------------------------------------------------------------------
 
 
 async def _check_credentials(config: Config, source: Source) -> AsyncIterator[Finding]:
     family = config.credentials().family
     if family == "none":
-        yield _warn("credentials: none; set MIRROR_API__KEY and MIRROR_API__SECRET (see [api])")
-    else:
-        try:
-            entity = await source.entity()
-            yield _ok(f"credentials: {family} accepted, belongs to {entity.entity_type} {entity.entity_name or ''}")
-        except AccessError as error:
-            yield Finding(verdict="fail", text=f"credentials: {error}", exit_code=3)
-    if not config.credentials().registration_id:
-        yield _warn(
-            f"caller registration: none; from {_REGISTRATION_FROM} on every call needs one "
-            "(api.registration_id and registration_secret)"
-        )
+        text = "none: set MIRROR_API__KEY and MIRROR_API__SECRET, or see [api] in the configuration"
+        yield Finding(verdict="fail", what="credentials", text=text, exit_code=_USAGE)
+        return
+    try:
+        entity = await source.entity()
+    except AccessError as error:
+        yield Finding(verdict="fail", what="credentials", text=f"{family}: {error}", exit_code=_REFUSED)
+        return
+    owner = " ".join(str(each) for each in (entity.entity_type, entity.entity_specific_id, entity.entity_name) if each)
+    yield Finding(verdict="ok", what="credentials", text=f"{family} accepted; it belongs to {owner or 'nobody named'}")
+    if warning := config.registration_warning(datetime.now(UTC).date()):
+        yield Finding(verdict="warn", what="registration", text=warning)
 
 
 async def _check_races(config: Config, source: Source, transport: Transport) -> AsyncIterator[Finding]:
-    example: Photo | None = None
-    for wish in config.races:
+    is_host_tried = False
+    for wish in config.chosen_races() if config.races else ():
         try:
             race_id = wish.race.race_id or await find_race_id(wish.race, source=source)
             race = await source.race(race_id)
-            if not race.days:
-                yield _warn(f"race {race_id} {race.name}: no race days yet")
-                continue
-            text, photo = await _look_at(race, source)
-            example = example or photo
-            yield _ok(text)
+            photo = None
+            for finding, seen in [await _look_at(race, day, wish, source) for day in _days(race, wish)]:
+                yield finding
+                photo = photo or seen
         except AccessError as error:
-            yield Finding(verdict="fail", text=f"race {wish.race}: {error}", exit_code=3)
-    if example is not None and example.variants:
-        yield await _check_host(example, transport)
+            yield Finding(verdict="fail", what="race", text=f"{wish.race}: {error}", exit_code=_REFUSED)
+            continue
+        if not race.days:
+            text = f"{race_id} {race.name}: no race days yet, so nothing to fetch"
+            yield Finding(verdict="warn", what="race", text=text)
+        if photo is not None and not is_host_tried:
+            is_host_tried = True
+            yield await _check_host(photo, wish, transport)
 
 
-async def _look_at(race: Race, source: Source) -> tuple[str, Photo | None]:
-    day = race.days[-1]
+def _days(race: Race, wish: RaceSettings) -> list[RaceDay]:
+    """The race day to look at: one is enough to know that the race can be read."""
+    if isinstance(wish.days, tuple):
+        known = {day.race_day_id: day for day in race.days}
+        newest = max(wish.days)
+        return [known.get(newest) or RaceDay(race_id=race.race_id, race_day_id=newest)]
+    return list(race.days[-1:])
+
+
+async def _look_at(race: Race, day: RaceDay, wish: RaceSettings, source: Source) -> tuple[Finding, Photo | None]:
+    scope = Scope(participant_uploads=wish.participant_uploads, albums=tuple(sorted(wish.albums)))
+    album_id = scope.albums[0] if scope.albums else None
+    page = await source.photos(race.race_id, day.race_day_id, 1, scope=scope, album_id=album_id, since_ts=None)
     albums = await source.albums(race.race_id, day.race_day_id)
-    page = await source.photos(race.race_id, day.race_day_id, 1, scope=Scope(), album_id=None, since_ts=None)
     count = sum(album.num_photos or 0 for album in albums)
+    date = f" ({day.starts_on})" if day.starts_on else ""
     text = (
-        f"race {race.race_id} {race.name}: {len(race.days)} race day(s), the latest is {day.race_day_id} "
-        f"with {len(albums)} albums that count {count:,} photos"
+        f"{race.race_id} {race.name}: {_count(len(race.days), 'race day')}; day {day.race_day_id}{date} has "
+        f"{_count(len(albums), 'album')} with {_count(count, 'photo')}"
     )
-    return text, page.photos[0] if page.photos else None
+    photo = next((each for each in page.photos if each.variants), None)
+    return Finding(verdict="ok", what="race", text=text), photo
 
 
-async def _check_host(photo: Photo, transport: Transport) -> Finding:
-    variant = photo.variants[-1]
+async def _check_host(photo: Photo, wish: RaceSettings, transport: Transport) -> Finding:
+    """Fetch the smallest wanted picture by the same rules as a run, and forget it."""
+    wanted = [each for each in photo.variants if each.name in (wish.variants or ())]
+    variant = (wanted or list(photo.variants))[-1]
     try:
         async with transport.open_asset(variant.url) as body:
-            await body.read()
+            size = len(await body.read())
+    except RefusedError as error:
+        return Finding(verdict="fail", what="image host", text=error.message, exit_code=_REFUSED)
     except FetchError as error:
-        return Finding(verdict="fail", text=f"image host: {error.message}", exit_code=3)
-    return _ok(f"image host: photo {photo.photo_id} can be fetched ({variant.name})")
+        text = f"{error.message}: try again later, or look at firewall and proxy"
+        return Finding(verdict="fail", what="image host", text=text, exit_code=_REFUSED)
+    text = f"photo {photo.photo_id} {variant.name} fetched ({size / 1000:,.1f} kB), not stored"
+    return Finding(verdict="ok", what="image host", text=text)
+
+
+def _count(count: int, thing: str) -> str:
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")

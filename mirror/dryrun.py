@@ -1,106 +1,214 @@
-"""What a sync would do: photos, files, bytes, disk; before the first byte is stored."""
+"""What a sync would fetch: photos, files, bytes, disk; before the first byte is stored."""
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from mirror.archive import LocalArchive
 from mirror.config import Config
-from mirror.errors import ArchiveError
-from mirror.manifest import Manifest
-from mirror.model import Tally
+from mirror.errors import ArchiveError, FetchError
+from mirror.leftovers import want_vanished
+from mirror.manifest import Manifest, ManifestReader
+from mirror.model import VARIANTS, Job, Tally
 from mirror.opening import PROGRAM, manifest_path, open_source, open_transport
 from mirror.passes import Passes
 from mirror.records import variants_of
 from mirror.sync import wishes_of
 from mirror.targets import resolve
+from mirror.transport import Transport
 
-_PER_PHOTO_BYTES = {"original": 2_000_000, "large": 150_000, "thumbnail": 17_000}
-"""A guess for variants that the archive holds none of yet."""
+_SAMPLES = 5
+_BATCH = 2000
+_STATE = ".mirror"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantEstimate:
+    """What would be fetched of one variant."""
+
+    variant: str
+    files: int
+    bytes: int | None
+    """None where nothing tells."""
+    basis: Literal["stored", "sample", "unknown"]
+    """What the bytes are judged by: files stored before, or lengths that the source announces for a few."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """What a sync would find and fetch."""
 
+    root: str
     photos: int
+    """Seen in the listings."""
     new_photos: int
-    files: int
-    bytes_estimated: int
-    is_guess: bool
-    """Whether the archive holds nothing yet to judge sizes by."""
+    variants: tuple[VariantEstimate, ...]
+    vanished: int
+    """Of the files to fetch: those that the archive had stored and holds no more."""
     api_calls: int
+    """Made for this estimate; a sync makes about as many."""
     free_bytes: int
-    is_listing_complete: bool
+    min_free_bytes: int
+    incomplete: tuple[str, ...] = ()
+    """Listings that could not be read to their end, each with its reason."""
 
-    def text(self) -> str:
-        """The estimate for people."""
-        basis = "a guess by typical sizes" if self.is_guess else "by the sizes stored so far"
-        fits = "it fits" if self.bytes_estimated < self.free_bytes else "IT DOES NOT FIT"
-        lines = [
-            f"{self.photos:,} photos listed, {self.new_photos:,} of them new; {self.files:,} files to fetch",
-            f"about {self.bytes_estimated / 1e6:,.0f} MB ({basis}); {self.free_bytes / 1e9:,.1f} GB free: {fits}",
-            f"{self.api_calls} API calls made; nothing was stored",
-        ]
-        return "\n".join(lines if self.is_listing_complete else [*lines, "the listing could not be completed"])
+    @property
+    def files(self) -> int:
+        """Files to fetch."""
+        return sum(each.files for each in self.variants)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes to fetch, as far as they can be judged."""
+        return sum(each.bytes or 0 for each in self.variants)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the disk takes it all and keeps free what it must."""
+        return self.bytes + self.min_free_bytes <= self.free_bytes
+
+    @property
+    def room_text(self) -> str:
+        """Say what does not fit."""
+        return (
+            f"{self.root}: {self.bytes / 1e9:,.1f} GB needed and {self.min_free_bytes / 1e9:,.1f} GB to be kept free "
+            f"(archive.min_free), but only {self.free_bytes / 1e9:,.1f} GB are free"
+        )
 
 
 async def try_sync(config: Config, *, races: Sequence[str] = (), is_full: bool = False) -> Estimate:
     """List into a copy of the manifest and count what would be fetched; the archive stays as it is.
 
     Raises:
-        AccessError: The API refuses.
-        ManifestError: The archive is in use.
+        ConfigError: The configuration names no race, or not those asked for.
+        AccessError: The API refuses this caller altogether.
+        ArchiveError: The temporary folder cannot be written.
+        ManifestError: The manifest is damaged or newer.
     """
     wishes = wishes_of(config, races)
-    root = next(folder for folder in (config.archive.root, *config.archive.root.parents) if folder.exists())
+    async with AsyncExitStack() as rooms:
+        manifest = await rooms.enter_async_context(_copied_manifest(config))
+        transport = open_transport(config)
+        rooms.push_async_callback(transport.aclose)
+        source = open_source(config, transport)
+        await manifest.begin_run("dry run")
+        targets = await resolve(wishes, source=source, manifest=manifest, fresh_s=config.listing.race_every)
+        await manifest.select(targets.selected, variants_of=variants_of)
+        vanished = 0
+
+        async def find_vanished() -> None:
+            nonlocal vanished
+            vanished += await _count_vanished(config.archive.root, manifest)
+
+        passes = Passes(
+            source=source, manifest=manifest, tally=Tally(), page_size=config.api.page_size,
+            most_pages=config.listing.most_pages, overlap_s=config.listing.overlap,
+            full_every_s=config.listing.full_every, is_full=is_full, on_wanted=lambda: None, before_full=find_vanished,
+        )  # fmt: skip
+        for target in targets.targets:
+            if (refusal := await passes.read(target)) is not None:
+                raise refusal
+        return Estimate(
+            root=str(config.archive.root),
+            photos=sum(each.photos for each in passes.reports),
+            new_photos=sum(each.new_photos for each in passes.reports),
+            variants=await _judge_variants(manifest, transport),
+            vanished=vanished,
+            api_calls=transport.api_calls,
+            free_bytes=_free_bytes(config.archive.root),
+            min_free_bytes=config.archive.min_free,
+            incomplete=(
+                *(f"race {race_id}: {error}" if race_id else str(error) for race_id, error in targets.refusals),
+                *(
+                    f"race {each.race_id} day {each.race_day_id}: listing incomplete: {each.reason}"
+                    for each in passes.reports
+                    if not each.is_complete
+                ),
+            ),
+        )
+
+
+@asynccontextmanager
+async def _copied_manifest(config: Config) -> AsyncIterator[Manifest]:
+    """Open a copy of the archive's manifest in a temporary folder, or a new one for a new archive."""
     try:
-        free = shutil.disk_usage(root).free
+        folder = tempfile.TemporaryDirectory(prefix="mirror-dry-run-")
     except OSError as error:
-        raise ArchiveError(f"{root}: {error.strerror}") from None
-    transport = open_transport(config)
-    with tempfile.TemporaryDirectory(prefix="mirror-") as folder:
-        copy = Path(folder) / "manifest.sqlite"
+        raise ArchiveError(f"{tempfile.gettempdir()}: cannot be written: {error.strerror}") from None
+    with folder as name:
+        copy = Path(name) / "manifest.sqlite"
         if manifest_path(config).exists():
-            original = await Manifest.open(manifest_path(config), create=False, program=PROGRAM)
-            try:
-                await original.snapshot(copy)
-            finally:
-                await original.aclose()
-        manifest = await Manifest.open(copy, create=True, program=PROGRAM)
+            with ManifestReader(manifest_path(config)) as reader:
+                reader.copy(copy)
+        manifest = await Manifest.open(copy, create=True, program=PROGRAM, template=config.archive.template)
         try:
-            source = open_source(config, transport)
-            await manifest.begin_run("dry run")
-            targets = await resolve(wishes, source=source, manifest=manifest, fresh_s=config.listing.race_every)
-            await manifest.select(targets.selected, variants_of=variants_of)
-            tally = Tally()
-
-            async def nothing() -> None:
-                pass
-
-            passes = Passes(
-                source=source, manifest=manifest, tally=tally, page_size=config.api.page_size,
-                most_pages=config.listing.most_pages, overlap_s=config.listing.overlap,
-                full_every_s=config.listing.full_every, is_full=is_full, on_wanted=lambda: None, before_full=nothing,
-            )  # fmt: skip
-            for target in targets.targets:
-                if (refusal := await passes.read(target)) is not None:
-                    raise refusal
-            files = await manifest.count_wanted()
-            sizes = await manifest.known_sizes()
+            yield manifest
         finally:
             await manifest.aclose()
-            await transport.aclose()
-    names = {name for wish in wishes for name in wish.variants}
-    means = [sizes[name][1] / sizes[name][0] if name in sizes else _PER_PHOTO_BYTES[name] for name in names]
-    return Estimate(
-        photos=sum(each.photos for each in passes.reports),
-        new_photos=sum(each.new_photos for each in passes.reports),
-        files=files,
-        bytes_estimated=round(files * sum(means) / max(1, len(means))),
-        is_guess=not sizes,
-        api_calls=transport.api_calls,
-        free_bytes=free,
-        is_listing_complete=all(each.is_complete for each in passes.reports) and not targets.refusals,
-    )
+
+
+async def _count_vanished(root: Path, manifest: Manifest) -> int:
+    """Want again, in the copy, what the archive holds no more."""
+    if not (root / _STATE).is_dir():
+        return 0
+    archive = await LocalArchive.open(root, create=False, is_read_only=True)
+    try:
+        return await want_vanished(archive, manifest)
+    finally:
+        await archive.aclose()
+
+
+async def _judge_variants(manifest: Manifest, transport: Transport) -> tuple[VariantEstimate, ...]:
+    """Count the wanted files of each variant, and judge their size by what is stored, else by a few of them."""
+    counts: dict[str, int] = defaultdict(int)
+    samples: dict[str, list[Job]] = defaultdict(list)
+    for host in await manifest.hosts():
+        after_no = 0
+        while jobs := await manifest.wanted(host, after_no, _BATCH):
+            after_no = jobs[-1].wanted_no
+            for job in jobs:
+                counts[job.variant] += 1
+                if len(samples[job.variant]) < _SAMPLES:
+                    samples[job.variant].append(job)
+    known = await manifest.known_sizes()
+    found = []
+    for variant in sorted(counts, key=lambda name: (VARIANTS.index(name) if name in VARIANTS else len(VARIANTS), name)):
+        basis: Literal["stored", "sample", "unknown"] = "stored" if variant in known else "sample"
+        sizes = None if variant in known else await _announced_sizes(samples[variant], transport)
+        stored, stored_bytes = known.get(variant, (0, 0))
+        mean = stored_bytes / stored if stored else sum(sizes) / len(sizes) if sizes else None
+        found.append(
+            VariantEstimate(
+                variant=variant,
+                files=counts[variant],
+                bytes=None if mean is None else round(mean * counts[variant]),
+                basis=basis if mean is not None else "unknown",
+            )
+        )
+    return tuple(found)
+
+
+async def _announced_sizes(jobs: Sequence[Job], transport: Transport) -> list[int]:
+    """Ask for a few pictures and read only the lengths that the answers announce."""
+    sizes = []
+    for job in jobs:
+        try:
+            async with transport.open_asset(job.url) as body:
+                if body.length is not None:
+                    sizes.append(body.length)
+        except FetchError:
+            continue
+    return sizes
+
+
+def _free_bytes(root: Path) -> int:
+    folder = next(each for each in (root, *root.parents) if each.is_dir())
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError as error:
+        raise ArchiveError(f"{folder}: {error.strerror}") from None

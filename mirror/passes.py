@@ -70,6 +70,8 @@ class _Pass:
         self.new_photos = 0
         self.changed_photos = 0
         self.warnings: list[str] = []
+        self.listed = 0
+        """Records so far; walks show a photo again and again."""
 
     async def read(self, memory: Memory) -> AccessError | None:
         target, passes = self.target, self.passes
@@ -93,6 +95,7 @@ class _Pass:
 
     async def end(self, reading: Reading) -> None:
         target = self.target
+        self.passes.tally.photos_listed += reading.photos - self.listed
         unlisted = await self.passes.manifest.end_pass(
             self.pass_id,
             is_complete=reading.is_complete,
@@ -146,6 +149,7 @@ class _Pass:
         tally = self.passes.tally
         tally.pages += 1
         tally.photos_listed += len(page.photos)
+        self.listed += len(page.photos)
         tally.new_photos += planned.new_photos
         tally.wanted += planned.newly_wanted
         self.new_photos += planned.new_photos

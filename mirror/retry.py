@@ -28,7 +28,7 @@ class RetryPolicy:
 
     def wait_s(self, failures: int, retry_after_s: float | None) -> float:
         """Say how long to pause after so many failures: doubling, jittered, never less than what was asked for."""
-        ceiling = min(self.longest_wait_s, self.first_wait_s * 2.0 ** (failures - 1))
+        ceiling = min(self.longest_wait_s, self.first_wait_s * 2.0 ** min(failures - 1, 100))
         return max(ceiling * random.uniform(0.5, 1.0), retry_after_s or 0.0)  # noqa: S311 - jitter is no secret
 
 

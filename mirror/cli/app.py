@@ -1,68 +1,110 @@
-"""All commands under one name, and the page that ``--help`` shows."""
+"""All commands under one name, the page that ``--help`` shows, and the last words of a command."""
 
+import contextlib
+import logging
+import os
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from mirror import __version__
-from mirror.cli import demo, look, setup, sync
-from mirror.cli.running import EXIT_BUG, say_error
+from mirror.cli import demo, races, setup, status, sync
+from mirror.cli.exit_codes import BUG, MEANINGS, OK, Stopped, exit_code
+from mirror.cli.logs import CAUSES, set_up_logging
+from mirror.errors import MirrorError
+
+log = logging.getLogger(__name__)
 
 _HELP = """Archive the photos of a race from the RunSignup photo API.
 
-Run once, it archives a race; run again, it fetches what is new; killed anywhere, it goes on.
+Run once, it fetches every photo of a race. Run again, it fetches what is new. Killed anywhere, it goes on.
+What it stores is checked, never overwritten and never deleted.
 
-First steps:
+[bold]First steps[/]
 
-  mirror demo                             see it work, without a key
-
-  mirror sync 48211 --to photos           one race, credentials in MIRROR_API__KEY and MIRROR_API__SECRET
-
-  mirror init                             write mirror.toml for any number of races; then check, sync, status
+  [cyan]mirror demo[/]                        see it work, without a key
+  [cyan]mirror sync 48211 --to photos[/]      one race; the key is in MIRROR_API__KEY,
+                                     its secret in MIRROR_API__SECRET
+  [cyan]mirror init[/]                        a configuration for any number of races;
+                                     then check, sync, status
 """
 
-_EPILOG = """Exit codes: 0 everything wanted is stored; 1 finished, but something wanted is missing (each is named);
-2 wrong usage or configuration; 3 the service refused, or a listing could not be completed; 4 the disk took no more;
-5 the archive is in use, damaged, or of a newer version; 130 and 143 stopped by SIGINT and SIGTERM; 70 a bug."""
+_EPILOG = "[bold]Exit codes[/]\n\n" + "\n".join(f"  [cyan]{codes:>8}[/]  {meaning}" for codes, meaning in MEANINGS)
 
 app = typer.Typer(
-    help=_HELP, epilog=_EPILOG, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
+    help=_HELP, epilog=_EPILOG, rich_markup_mode="rich", pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
 
 
-def _version(value: bool) -> None:
-    if value:
+@app.callback(invoke_without_command=True)
+def _face(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Say the version and exit.")] = False,
+) -> None:
+    if version:
         typer.echo(f"mirror {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), nl=False)
 
 
-@app.callback()
-def _face(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
-    ] = False,
-) -> None:
-    pass
+for _name, _command, _examples in (
+    ("sync", sync.sync, sync.EXAMPLES),
+    ("demo", demo.demo, demo.EXAMPLES),
+    ("init", setup.init, setup.INIT_EXAMPLES),
+    ("check", setup.check, setup.CHECK_EXAMPLES),
+    ("races", races.races, races.EXAMPLES),
+    ("status", status.status, status.EXAMPLES),
+):
+    app.command(_name, epilog=f"[bold]Examples[/]\n\n{_examples}")(_command)
 
 
-app.command("sync")(sync.sync)
-app.command("demo")(demo.demo)
-app.command("init")(setup.init)
-app.command("check")(setup.check)
-app.command("races")(look.races)
-app.command("status")(look.status)
-
-
-def main() -> None:
-    """Run the command line; no traceback reaches a user."""
+def run_command(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; whatever ends it is said in plain lines, one for each cause."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal cannot show must not end a command.
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a test's stand-in has none
+    set_up_logging()
     try:
-        app()
-    except KeyboardInterrupt:
-        sys.exit(130)
+        ended = app(args=arguments, prog_name="mirror", standalone_mode=False)
+    except MirrorError as error:
+        CAUSES.error("%s", error)
+        log.debug("ended by", exc_info=error)
+        return exit_code(error)
+    except Stopped as error:
+        CAUSES.error("%s; what was finished is kept", error)
+        return exit_code(error)
     except BrokenPipeError:
-        sys.exit(0)
-    except Exception as error:  # noqa: BLE001 - the last place that can turn a bug into one line
-        say_error(f"a bug: {type(error).__name__}: {error}; please report it with what you typed")
-        sys.exit(EXIT_BUG)
+        # Whoever read our output has seen enough; Python must not try to flush the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except Exception as error:  # noqa: BLE001 - the one place that turns a bug into one line
+        if exit_code(error) != BUG:
+            CAUSES.error("%s", _usage(error))
+            return exit_code(error)
+        CAUSES.critical("a bug: %s; please report it with what 'mirror --verbose' says", _place(error), exc_info=error)
+        return BUG
+    return ended if isinstance(ended, int) else OK
+
+
+def _usage(error: Exception) -> str:
+    """What the argument parser says, in one line, and where to look."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "mirror"
+    message = error.format_message()  # type: ignore[attr-defined]  # what wrong usage is known by
+    return f"{message.strip().rstrip('.')} (see '{command} --help')"
+
+
+def _place(error: BaseException) -> str:
+    """Name a bug and where it happened."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" in {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else ""  # noqa: PTH119
+    return f"{type(error).__name__}: {error}{place}"

@@ -1,72 +1,129 @@
-"""``mirror init`` and ``mirror check``."""
+"""``mirror init`` and ``mirror check``: from nothing to a setup that works."""
 
 import asyncio
-import json
+import contextlib
 import os
+import shlex
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mirror.cli.logs import set_up_logging
-from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, config_for
-from mirror.cli.running import end, printable, run
-from mirror.errors import ArchiveError, ConfigError, MirrorError
+from mirror.cli.logs import CAUSES, set_up_logging
+from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, LogFile, Verbosity
+from mirror.cli.output import console, printable, to_json
+from mirror.cli.places import load_settings
+from mirror.cli.running import run
+from mirror.errors import ArchiveError, ConfigError
+
+if TYPE_CHECKING:
+    from mirror.check import Finding
+    from mirror.config import Config
+
+INIT_EXAMPLES = """\
+  [cyan]mirror init[/]                       mirror.toml in this folder
+  [cyan]mirror init --archive photos[/]      in that folder"""
+
+CHECK_EXAMPLES = """\
+  [cyan]mirror check[/]           after 'mirror init', or when something does not work
+  [cyan]mirror check --json[/]    the same for a program"""
+
+_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="Where to write it.")] = Path(),
+    archive: Annotated[
+        Path, typer.Option("--archive", metavar="DIR", help="The folder to write it in, made if need be.")
+    ] = Path(),
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Another name for the file.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is already there.")] = False,
-) -> None:
+) -> int:
     """Write mirror.toml: every setting with its default and what it is for."""
     from mirror.config import FILE_NAME, example_text
 
-    path = folder / FILE_NAME
+    path = config or archive / FILE_NAME
+    _write(path, example_text(), is_forced=force)
+    out = console()
+    is_here = path.parent.absolute() == Path.cwd() and path.name == FILE_NAME
+    option = "" if is_here else f" --config {shlex.quote(str(path))}"
+    out.print(f"{path} is written, readable by you alone. Next:\n")
+    out.print("  1. Put the key of your account where mirror finds it:", soft_wrap=True)
+    out.print("       export MIRROR_API__KEY=... MIRROR_API__SECRET=...", soft_wrap=True)
+    out.print("     or fill in \\[api] in the file.".replace("\\", ""), soft_wrap=True)
+    out.print("  2. Name your race in the [[races]] block at its end; to find one:", soft_wrap=True)
+    out.print(f"       mirror races{option} NAME", soft_wrap=True)
+    out.print("  3. See whether all is well, then fetch:", soft_wrap=True)
+    out.print(f"       mirror check{option}\n       mirror sync{option}", soft_wrap=True)
+    return 0
+
+
+def _write(path: Path, text: str, *, is_forced: bool) -> None:
+    """Write a file for its owner's eyes: there as a whole or not at all, and never over another one unasked."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        if path.exists() and not force:
-            raise ConfigError(f"{path} is already there; --force replaces it")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            draft = path.with_suffix(".toml.new")
-            # A secret may be put into it: for its owner's eyes only.
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                file.write(example_text())
-            draft.replace(path)
-        except OSError as error:
-            raise ArchiveError(f"{path} cannot be written: {error.strerror}") from None
-    except MirrorError as error:
-        end(error)
-    typer.echo(
-        f"{path} is written. Next:\n"
-        "  1. put your race into it: a [[races]] block ('mirror races NAME' finds ids)\n"
-        "  2. export MIRROR_API__KEY=... MIRROR_API__SECRET=...   (or see [api] in the file)\n"
-        "  3. mirror check\n"
-        "  4. mirror sync"
-    )
+            if is_forced:
+                draft.replace(path)
+            else:
+                os.link(draft, path)  # unlike a rename, this fails where something is already
+        finally:
+            draft.unlink(missing_ok=True)
+    except FileExistsError:
+        raise ConfigError(f"{path} is already there and was left as it is; --force replaces it") from None
+    except OSError as error:
+        raise ArchiveError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def check(config: ConfigFile = None, archive: ArchiveDir = None, as_json: AsJson = False) -> None:
-    """Try the setup: configuration, credentials, races, image host, disk. Each line says what to do."""
+def check(
+    archive: ArchiveDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+    verbose: Verbosity = 0,
+    log_json: LogFile = None,
+) -> int:
+    """Try the setup: configuration, disk, credentials, races, image host.
+
+    Each line says what to do. Nothing is stored.
+    """
+    settings = load_settings(archive, config)
+    secrets = settings.credentials().secrets()
+    set_up_logging(verbosity=verbose, is_quiet=not verbose, file=log_json, secrets=secrets)
+    findings = run(lambda _: _check(settings, as_json=as_json))
+    failed = [each for each in findings if each.exit_code]
+    if as_json:
+        typer.echo(to_json([asdict(each) for each in findings]))
+    elif not failed:
+        typer.echo("\nAll is well. Next: mirror sync")
+    for each in failed:
+        CAUSES.error("%s: %s", each.what, each.text)
+    return failed[0].exit_code if failed else 0
+
+
+async def _check(settings: "Config", *, as_json: bool) -> "list[Finding]":
     from mirror.check import check_setup
 
-    try:
-        settings = config_for(config, archive)
-        secrets = settings.credentials().secrets()
-        set_up_logging(verbose=0, is_quiet=True, file=None, secrets=secrets)
-    except MirrorError as error:
-        end(error)
+    out = None if as_json else console()
+    findings = []
+    async with contextlib.aclosing(check_setup(settings)) as found:  # type: ignore[type-var]  # a generator, closable
+        async for each in found:
+            findings.append(each)
+            if out is not None:
+                await asyncio.to_thread(_show, each)
+    return findings
 
-    async def body(_: asyncio.Event) -> int:
-        findings = []
-        async for finding in check_setup(settings):
-            findings.append(finding)
-            if not as_json:
-                typer.echo(printable(f"{finding.verdict:>5}  {finding.text}"))
-        if as_json:
-            typer.echo(json.dumps([asdict(each) for each in findings]))
-        elif all(each.exit_code == 0 for each in findings):
-            typer.echo("\nAll is well. Next: mirror sync")
-        return next((each.exit_code for each in findings if each.exit_code), 0)
 
-    run(body)
+def _show(finding: "Finding") -> None:
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(width=4)
+    table.add_column(width=13)
+    table.add_column(overflow="fold")
+    table.add_row(Text(finding.verdict, _STYLES[finding.verdict]), finding.what, Text(printable(finding.text)))
+    console().print(Padding(table, (0, 0)))

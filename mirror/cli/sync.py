@@ -1,66 +1,140 @@
-"""``mirror sync``."""
+"""``mirror sync``: fetch what is new."""
 
 import asyncio
-import json
+import shlex
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mirror.cli.logs import set_up_logging
-from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, config_for
-from mirror.cli.running import end, run
-from mirror.errors import ConfigError, MirrorError
+from mirror.cli.exit_codes import STORAGE, exit_code
+from mirror.cli.logs import CAUSES, set_up_logging
+from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, LogFile, Quiet, Verbosity
+from mirror.cli.output import to_json
+from mirror.cli.places import load_settings
+from mirror.cli.running import run
+from mirror.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mirror.config import Config
+    from mirror.model import RunReport
+
+EXAMPLES = """\
+  [cyan]mirror sync[/]                              all configured races
+  [cyan]mirror sync --race 48211 --full[/]          one of them, every listing read to its end
+  [cyan]mirror sync --dry-run[/]                    what would be fetched, before the first byte
+  [cyan]mirror sync 48211 --to photos[/]            a race without a configuration
+  [cyan]mirror sync --quiet --log-json run.log[/]   for a timer"""
+
+STOPPING = "Stopping: finishing what is on its way (once more to stop at once)."
 
 
 def sync(
-    race: Annotated[str, typer.Argument(help="A race's id or address: without a configuration, with --to.")] = "",
-    to: Annotated[Path | None, typer.Option("--to", help="Where to archive that race.")] = None,
-    days: Annotated[str, typer.Option(help="With RACE: all, latest, or race day ids with commas.")] = "",
-    variants: Annotated[str, typer.Option(help="With RACE: original,large,thumbnail.")] = "",
-    only: Annotated[list[str] | None, typer.Option("--race", help="Only this configured race; repeatable.")] = None,
-    full: Annotated[bool, typer.Option("--full", help="Read every listing from end to end.")] = False,
+    race: Annotated[
+        str, typer.Argument(metavar="[RACE]", help="A race's id or address; with --to no configuration is needed.")
+    ] = "",
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help="Archive RACE in DIR.")] = None,
+    days: Annotated[
+        str | None, typer.Option(metavar="DAYS", help="With --to: all, latest, or race day ids with commas.")
+    ] = None,
+    variants: Annotated[
+        str | None, typer.Option(metavar="LIST", help="With --to: of original,large,thumbnail.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--race", metavar="RACE", help="Only this configured race; repeatable.")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Read every listing to its end, due or not.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be fetched; store nothing.")] = False,
-    config: ConfigFile = None,
     archive: ArchiveDir = None,
+    config: ConfigFile = None,
     as_json: AsJson = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")] = False,
-    verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="Say more; -vv everything.")] = 0,
-    log_json: Annotated[Path | None, typer.Option(help="Write a log as JSON lines to this file.")] = None,
-) -> None:
-    """Fetch what is new: list, download, record. Run it as often as you like."""
+    quiet: Quiet = False,
+    verbose: Verbosity = 0,
+    log_json: LogFile = None,
+) -> int:
+    """Fetch what is new: list, download, check, store.
+
+    Run it as often as you like: only what is missing is fetched. Ctrl-C stops it, and the next run goes on.
+    """
+    settings = _settings(race, to, days, variants, archive, config)
+    set_up_logging(verbosity=verbose, is_quiet=quiet, file=log_json, secrets=settings.credentials().secrets())
+    races = [*(only or ()), *([race] if race and to is None else ())]
+    if dry_run:
+        return _estimate(settings, races, is_full=full, as_json=as_json)
+    return run(
+        lambda stop: _sync(settings, races, stop, is_full=full, as_json=as_json, is_quiet=quiet), notice=STOPPING
+    )
+
+
+def _settings(
+    race: str, to: Path | None, days: str | None, variants: str | None, archive: Path | None, config: Path | None
+) -> "Config":
+    if to is None:
+        if days is not None or variants is not None:
+            raise ConfigError("--days and --variants go with RACE --to DIR; otherwise they stand in mirror.toml")
+        return load_settings(archive, config)
     from mirror.config import quick_config
 
-    try:
-        if bool(race) != (to is not None):
-            raise ConfigError("RACE and --to go together; without both a configuration is needed ('mirror init')")
-        if to is not None:
-            settings = quick_config(race, to=to, days=days or None, variants=variants or None)
-        elif days or variants:
-            raise ConfigError("--days and --variants go with RACE --to DIR; otherwise set them in mirror.toml")
-        else:
-            settings = config_for(config, archive)
-        set_up_logging(verbose=verbose, is_quiet=quiet, file=log_json, secrets=settings.credentials().secrets())
-    except MirrorError as error:
-        end(error)
+    if not race:
+        raise ConfigError("--to needs a race: 'mirror sync RACE --to DIR', with its id or address")
+    if archive is not None or config is not None:
+        raise ConfigError("--to is for one race without a configuration: leave out --archive and --config")
+    return quick_config(race, to=to, days=days, variants=variants)
 
-    async def body(stop: asyncio.Event) -> int:
-        if dry_run:
-            from mirror.dryrun import try_sync
 
-            estimate = await try_sync(settings, races=only or (), is_full=full)
-            typer.echo(json.dumps(asdict(estimate)) if as_json else estimate.text())
-            return 0 if estimate.is_listing_complete else 3
-        from mirror.progress import Progress, summary
-        from mirror.sync import run_sync
+async def _sync(
+    settings: "Config", races: list[str], stop: asyncio.Event, *, is_full: bool, as_json: bool, is_quiet: bool
+) -> int:
+    from mirror.model import Tally
+    from mirror.progress import Progress, causes
+    from mirror.sync import run_sync
 
-        async with Progress(is_shown=not (quiet or as_json)) as progress:
-            report = await run_sync(settings, races=only or (), is_full=full, stop=stop, tally=progress.tally)
-        if as_json:
-            typer.echo(json.dumps({**asdict(report), "exit_code": report.exit_code}, default=str))
-        elif not quiet or report.exit_code:
-            progress.print(summary(report, root=settings.archive.root), is_error=quiet)
-        return report.exit_code
+    tally = Tally()
+    progress = Progress(tally, is_quiet=is_quiet)
+    with progress:
+        report = await run_sync(settings, races=races, is_full=is_full, stop=stop, tally=tally)
+    if as_json:
+        typer.echo(report_json(report))
+    elif not is_quiet:
+        progress.summary(report)
+    for cause in causes(report):
+        CAUSES.error("%s", cause)
+    if not as_json and not is_quiet:
+        progress.next_step(report, look=look_command(settings))
+    return exit_code(report)
 
-    run(body, is_quiet=quiet)
+
+def look_command(settings: "Config") -> str:
+    """Write the command that shows this archive, as it works from the current folder."""
+    root = settings.archive.root
+    if settings.source_path is not None and Path.cwd().is_relative_to(settings.source_path.parent):
+        return "mirror status"
+    shown = root.relative_to(Path.cwd()) if root.is_relative_to(Path.cwd()) else root
+    return f"mirror status --archive {shlex.quote(str(shown))}"
+
+
+def report_json(report: "RunReport") -> str:
+    """Write a report as JSON: the fields of `RunReport`, times in ISO 8601, and three that follow from them."""
+    derived = {
+        "exit_code": exit_code(report),
+        "new_photos": report.new_photos,
+        "is_listing_complete": report.is_listing_complete,
+    }
+    return to_json({**asdict(report), **derived})
+
+
+def _estimate(settings: "Config", races: list[str], *, is_full: bool, as_json: bool) -> int:
+    from mirror.cli.estimate import show_estimate
+    from mirror.dryrun import try_sync
+
+    estimate = run(lambda _: try_sync(settings, races=races, is_full=is_full))
+    if as_json:
+        typer.echo(to_json({**asdict(estimate), "has_room": estimate.has_room}))
+    else:
+        show_estimate(estimate)
+    for text in estimate.incomplete:
+        CAUSES.error("%s", text)
+    if not estimate.has_room:
+        CAUSES.error("%s", estimate.room_text)
+    return 3 if estimate.incomplete else 0 if estimate.has_room else STORAGE

@@ -11,6 +11,24 @@ from mirror.errors import TruncatedError
 from mirror.imagecheck.picture import MOST_PARTS, Data, too_many_parts
 
 _header = struct.Struct(">I4s").unpack_from
+_CARRIERS = frozenset(
+    {
+        b"mdat",
+        b"meta",
+        b"moov",
+        b"moof",
+        b"mpvd",
+        b"sefd",
+        b"free",
+        b"skip",
+        b"uuid",
+        b"jp2c",
+        b"jp2h",
+        b"jp2i",
+        b"xml ",
+    }
+)
+"""Boxes at the top of a file: a trailer that happens to look like a box will hardly have one of these names."""
 _ALPHABET = frozenset(range(0x20, 0x7F)) | {0xA9}
 
 
@@ -42,6 +60,8 @@ def walk_boxes(data: Data, start: int, end: int, *, kind: str) -> Iterator[Box]:
             content += 8
         stop = start + size if size else end
         if stop > end:
+            if name not in _CARRIERS:
+                return
             raise TruncatedError(f"{kind} picture stops before the end of its {name.decode('latin-1')!r} box")
         if stop < content:
             raise TruncatedError(f"{kind} file is damaged: a box smaller than its own header")

@@ -82,4 +82,6 @@ def _brands(head: bytes) -> set[bytes]:
 
 
 def _is_bmp(head: bytes) -> bool:
-    return len(head) >= 18 and int.from_bytes(head[14:18], "little") in HEADER_SIZES
+    if len(head) < 18:
+        return head[6:10] == b"\0\0\0\0"
+    return int.from_bytes(head[14:18], "little") in HEADER_SIZES

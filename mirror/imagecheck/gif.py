@@ -23,16 +23,22 @@ def check_gif(data: Data) -> Picture:
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     position = 13 + _colours_bytes(flags)
     images = 0
+    in_data = False
     for _ in range(MOST_PARTS):
         block = data[position]
-        if block == _TRAILER:
+        if in_data:  # a sub-block, its length in front; an empty one ends the row
+            position += 1 + block
+            in_data = bool(block)
+        elif block == _TRAILER:
             break
-        if block == _IMAGE:
+        elif block == _IMAGE:
             images += 1
-            position = _after_data(data, position + 11 + _colours_bytes(data[position + 9]))
+            position += 11 + _colours_bytes(data[position + 9])
+            in_data = True
         elif block == _EXTENSION:
-            position = _after_data(data, position + 2)
-        elif block == _STRAY:  # some writers end their blocks twice
+            position += 2
+            in_data = True
+        elif block == _STRAY:  # some writers end their rows twice
             position += 1
         else:
             raise TruncatedError("GIF picture is damaged: no block where one must begin")
@@ -45,13 +51,3 @@ def check_gif(data: Data) -> Picture:
 
 def _colours_bytes(flags: int) -> int:
     return 3 << (flags & 7) + 1 if flags & _HAS_COLOURS else 0
-
-
-def _after_data(data: Data, position: int) -> int:
-    """Go through a row of sub-blocks, each with its length in front, to behind the empty one that ends it."""
-    for _ in range(MOST_PARTS):
-        length = data[position]
-        position += 1 + length
-        if not length:
-            return position
-    raise too_many_parts("GIF")

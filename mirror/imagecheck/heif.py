@@ -1,29 +1,22 @@
 """HEIF and AVIF: boxes within the file, and within them every extent of every item.
 
-Source: ISO/IEC 14496-12, 8.11 (meta, iloc, iinf); ISO/IEC 23008-12 (HEIF), 6.5.3 (ispe), A.2.1 (Exif); AVIF 1.1.
+Source: ISO/IEC 14496-12, 8.11 (meta); ISO/IEC 23008-12 (HEIF), 6.5.3 (ispe), A.2.1 (Exif); AVIF 1.1.
 """
 
 import struct
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable
 
 from mirror.errors import MismatchError, TruncatedError
 from mirror.imagecheck.boxes import Box, walk_boxes
 from mirror.imagecheck.exif import find_taken_at
-from mirror.imagecheck.picture import MOST_PARTS, Data, Picture, is_padding, too_many_parts
+from mirror.imagecheck.items import Extent, item_types, walk_extents
+from mirror.imagecheck.picture import Data, Picture, is_padding
 
 _AVIF = {b"avif", b"avis"}
 _HEIC = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs"}
 _HEIF = {b"mif1", b"mif2", b"msf1", b"miaf"}
 _CODED = {b"hvc1", b"av01", b"avc1", b"vvc1", b"j2k1", b"jpeg"}
 _LARGEST_EXIF_BYTES = 1_048_576
-
-
-class _Extent(NamedTuple):
-    item: int
-    method: int
-    start: int
-    length: int
 
 
 def heif_kind(brands: set[bytes]) -> tuple[str, str] | None:
@@ -50,10 +43,10 @@ def check_heif(data: Data, kind: str, extension: str) -> Picture:
     inner = _by_name(walk_boxes(data, meta.start + 4, meta.end, kind=kind)) if meta else {}
     if b"iloc" not in inner:
         raise TruncatedError(f"{kind} picture stops before the list of its parts")
-    types = _item_types(data, inner[b"iinf"], kind) if b"iinf" in inner else {}
+    types = item_types(data, inner[b"iinf"], kind) if b"iinf" in inner else {}
     taken_at = None
     has_pixels = False
-    for extent in _extents(data, inner[b"iloc"], kind):
+    for extent in walk_extents(data, inner[b"iloc"], kind):
         start, end = _place(data, extent, inner.get(b"idat"), kind)
         if types.get(extent.item) in _CODED and is_padding(data, start, end):
             raise TruncatedError(f"{kind} picture stops early and is filled up with zeros")
@@ -75,7 +68,7 @@ def _by_name(boxes: Iterable[Box]) -> dict[bytes, Box]:
     return named
 
 
-def _place(data: Data, extent: _Extent, idat: Box | None, kind: str) -> tuple[int, int]:
+def _place(data: Data, extent: Extent, idat: Box | None, kind: str) -> tuple[int, int]:
     """Return where an extent lies in the file; an empty range for what is made of other items."""
     start, limit = extent.start, len(data)
     if extent.method == 1 and idat is not None:
@@ -85,56 +78,6 @@ def _place(data: Data, extent: _Extent, idat: Box | None, kind: str) -> tuple[in
     if start + extent.length > limit:
         raise TruncatedError(f"{kind} picture stops before its last pixels")
     return start, start + extent.length
-
-
-def _extents(data: Data, iloc: Box, kind: str) -> Iterator[_Extent]:
-    version = data[iloc.start]
-    sizes = struct.unpack_from(">BB", data, iloc.start + 4)
-    offset_bytes, length_bytes, base_bytes = sizes[0] >> 4, sizes[0] & 15, sizes[1] >> 4
-    index_bytes = sizes[1] & 15 if version else 0
-    reader = _Numbers(data, iloc.start + 6, iloc.end)
-    left = MOST_PARTS
-    for _ in range(reader.take(2 if version < 2 else 4)):
-        item = reader.take(2 if version < 2 else 4)
-        method = reader.take(2) & 15 if version else 0
-        is_elsewhere = reader.take(2)
-        base = reader.take(base_bytes)
-        extents = reader.take(2)
-        left -= 1 + extents
-        if left < 0:
-            raise too_many_parts(kind)
-        for _ in range(extents):
-            reader.take(index_bytes)
-            extent = _Extent(item, method, base + reader.take(offset_bytes), reader.take(length_bytes))
-            if not is_elsewhere:
-                yield extent
-
-
-class _Numbers:
-    """Reads numbers of given widths one after another, and never beyond the end of their box."""
-
-    __slots__ = ("_data", "_end", "_position")
-
-    def __init__(self, data: Data, position: int, end: int) -> None:
-        self._data, self._position, self._end = data, position, end
-
-    def take(self, width_bytes: int) -> int:
-        start = self._position
-        self._position += width_bytes
-        if self._position > self._end:
-            raise struct.error("number beyond its box")
-        return int.from_bytes(self._data[start : self._position], "big")
-
-
-def _item_types(data: Data, iinf: Box, kind: str) -> dict[int, bytes]:
-    types = {}
-    start = iinf.start + (6 if data[iinf.start] == 0 else 8)
-    for box in walk_boxes(data, start, iinf.end, kind=kind):
-        if box.name == b"infe" and data[box.start] in {2, 3}:
-            item_format = ">HH4s" if data[box.start] == 2 else ">IH4s"
-            item, _, name = struct.unpack_from(item_format, data, box.start + 4)
-            types[item] = name
-    return types
 
 
 def _size(data: Data, iprp: Box | None, kind: str) -> tuple[int | None, int | None]:

@@ -24,6 +24,8 @@ _find_marker = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]").search
 
 _frame_header = struct.Struct(">BHHB").unpack_from
 _MOST_SEGMENTS = 65_536
+_OPENING_BYTES = 24
+"""SOI, the first segment's header and what tells one picture from another in it."""
 
 
 class _Walk:
@@ -40,7 +42,7 @@ class _Walk:
     def to_the_end(self) -> None:
         """Go from segment to segment until EOI. Running past the data raises IndexError."""
         data = self.data
-        position = 2
+        position = segment_at = 2
         in_scan = False
         for _ in range(_MOST_SEGMENTS):
             if in_scan or data[position] != 0xFF or data[position + 1] not in _MARKERS:
@@ -49,6 +51,8 @@ class _Walk:
                     raise TruncatedError("JPEG picture stops before its end marker")
                 if in_scan:
                     self.scanned_bytes += found.start() - position
+                elif self._begins_again(segment_at, position):
+                    raise TruncatedError("JPEG picture stops before its end marker: it begins again inside it")
                 position = found.start()
             marker = data[position + 1]
             if marker == _EOI:
@@ -60,8 +64,15 @@ class _Walk:
             end = position + 2 + length if length >= 2 else position + 2
             self._segment(marker, position + 4, end)
             in_scan = marker == _SOS
-            position = end
+            segment_at, position = position, end
         raise TruncatedError(f"JPEG file is damaged: more than {_MOST_SEGMENTS} segments")
+
+    def _begins_again(self, segment_at: int, position: int) -> bool:
+        """Whether a segment, cut short, swallowed the beginning of the same picture written once more.
+
+        Asked only where stray bytes follow a segment: in sound files an embedded thumbnail can begin like the whole.
+        """
+        return self.data.find(self.data[:_OPENING_BYTES], segment_at + 1, position + _OPENING_BYTES) >= 0
 
     def _segment(self, marker: int, start: int, end: int) -> None:
         if marker in _FRAMES:

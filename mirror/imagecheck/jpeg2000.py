@@ -5,7 +5,7 @@ Source: ISO/IEC 15444-1, A.4 (SOC, SOT, EOC), A.5.1 (SIZ), annex I (JP2).
 
 import struct
 
-from mirror.errors import MismatchError, TruncatedError
+from mirror.errors import TruncatedError
 from mirror.imagecheck.boxes import walk_boxes
 from mirror.imagecheck.picture import MOST_PARTS, Data, Picture, too_many_parts
 
@@ -17,8 +17,7 @@ def check_jp2(data: Data) -> Picture:
     """Walk a JP2 file: its boxes, and the first code stream in them.
 
     Raises:
-        TruncatedError: A box or the code stream stops early.
-        MismatchError: It is whole but holds no picture.
+        TruncatedError: A box or the code stream stops early, or there is none.
         IndexError, struct.error: It stops inside a header.
     """
     size = None
@@ -26,7 +25,7 @@ def check_jp2(data: Data) -> Picture:
         if box.name == b"jp2c" and size is None:
             size = _check_stream(data, box.start, box.end)
     if size is None:
-        raise MismatchError(f"{_KIND} file without a picture in it")
+        raise TruncatedError(f"{_KIND} picture stops before its code stream")
     return Picture(kind=_KIND, extension="jp2", width_px=size[0], height_px=size[1])
 
 

@@ -1,0 +1,54 @@
+"""Where a command's archive and configuration are."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mirror.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mirror.config import Config
+
+_STATE = ".mirror"
+_MANIFEST = "manifest.sqlite"
+_SETTINGS = "mirror.toml"
+
+
+def load_settings(archive: Path | None, config: Path | None, *, is_offline: bool = False) -> "Config":
+    """Load the configuration that the options mean, or the nearest one.
+
+    Raises:
+        ConfigError: There is none, or it is wrong.
+    """
+    from mirror.config import find_config, load_config
+
+    root = archive
+    if archive is not None and config is None:
+        config = find_config(archive)
+        if config is None:
+            raise ConfigError(
+                f"{archive}: no {_SETTINGS} in it or above: give --config FILE, or type 'mirror sync RACE --to DIR'"
+            )
+        if config.parent == archive.absolute() and not (archive / _STATE).is_dir():
+            root = None  # a folder with a configuration, which says itself where the photos are
+    overrides = {"archive.root": root.absolute()} if root is not None else None
+    return load_config(config, overrides=overrides, is_offline=is_offline)
+
+
+def find_manifest(archive: Path | None, config: Path | None) -> tuple[Path, Path]:
+    """Find the archive's root and its manifest, by ``.mirror`` or by configuration, whichever is nearer.
+
+    Raises:
+        ConfigError: There is neither.
+    """
+    if config is None:
+        start = (archive or Path()).absolute()
+        for folder in (start, *start.parents):
+            if (folder / _STATE / _MANIFEST).is_file():
+                return folder, folder / _STATE / _MANIFEST
+            if (folder / _SETTINGS).is_file():
+                break
+        else:
+            place = f"{archive}: no archive there" if archive else "no archive here"
+            raise ConfigError(f"{place} or above: 'mirror sync RACE --to DIR' makes one; else give --archive DIR")
+    place_of = load_settings(archive, config, is_offline=True).archive
+    return place_of.root, (place_of.state_dir or place_of.root / _STATE) / _MANIFEST

@@ -1,0 +1,6 @@
+"""HTTP; the only package that imports aiohttp. One session for the API, bare ones for pictures."""
+
+from mirror.transport.body import Body
+from mirror.transport.client import Answer, Transport
+
+__all__ = ["Answer", "Body", "Transport"]
