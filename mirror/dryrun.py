@@ -14,11 +14,12 @@ from mirror.config import Config
 from mirror.errors import ArchiveError, FetchError
 from mirror.leftovers import want_vanished
 from mirror.manifest import Manifest, ManifestReader
-from mirror.model import VARIANTS, Job, Tally
+from mirror.model import VARIANTS, Job
 from mirror.opening import PROGRAM, manifest_path, open_source, open_transport
 from mirror.passes import Passes
 from mirror.records import variants_of
 from mirror.sync import wishes_of
+from mirror.tally import Tally
 from mirror.targets import resolve
 from mirror.transport import Transport
 

@@ -15,7 +15,8 @@ _SHOWN = 300
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # Nothing that two readers of URLs could take apart differently: no user, no backslash, no escapes.
 _ORIGIN = re.compile(r"(https?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5})?)?", re.IGNORECASE)
-_ODD_ADDRESS = re.compile(r"(?:(?:0x[0-9a-f]*|[0-9]+)\.){0,3}(?:0x[0-9a-f]*|[0-9]+)")
+# A name never ends in a number; what does is somebody's way to write an address.
+_ODD_ADDRESS = re.compile(r"(?:.*\.)?(?:0x[0-9a-f]*|[0-9]+)")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -23,7 +24,14 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 def host_of(url: str) -> str:
     """Name a URL's host: lower case, with the port where it is not the scheme's own; empty if it has none."""
-    return _host_of_origin(_origin(url))
+    return _host_of_origin(origin_of(url))
+
+
+def origin_of(url: str) -> str:
+    """Cut off everything before the path, as it came: runs for every request, so it does no more than that."""
+    end = url.find("/", 8)
+    head = url[:end] if end > 0 else url
+    return head.partition("?")[0].partition("#")[0] if "?" in head or "#" in head else head
 
 
 def without_query(url: str) -> str:
@@ -71,7 +79,7 @@ class HostRules:
         Raises:
             RefusedError: The message names what stands in the way and the setting that would allow it.
         """
-        verdict = _judge_origin(self, _origin(url))
+        verdict = _judge_origin(self, origin_of(url))
         if not verdict and not url.isprintable() and _CONTROL.search(url):
             verdict = "control characters in the address"
         if verdict:
@@ -89,12 +97,6 @@ class HostRules:
 
 def _clean(text: str) -> str:
     return "".join(c if c.isprintable() and c != " " else "?" for c in text[:_SHOWN])
-
-
-def _origin(url: str) -> str:
-    """Cut off everything before the path, as it came: runs for every request, so it does no more than that."""
-    end = url.find("/", 8)
-    return url[:end] if end > 0 else url.partition("?")[0].partition("#")[0]
 
 
 @lru_cache(maxsize=512)

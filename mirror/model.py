@@ -1,7 +1,6 @@
 """The nouns: what travels between the rooms, frozen and made at the edge from raw answers."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
@@ -290,30 +289,3 @@ class RunReport:
     def is_everything_stored(self) -> bool:
         """Whether nothing that is wanted is missing."""
         return not (self.missing or self.gone or self.rejects)
-
-
-@dataclass(slots=True, kw_only=True)
-class Tally:
-    """Running counts of a run: written by the run, read by whoever shows it. The only mutable noun."""
-
-    started_at: float = 0.0
-    """``time.monotonic()``."""
-    phase: str = "starting"
-    pages: int = 0
-    photos_listed: int = 0
-    photos_expected: int | None = None
-    """By the albums' own counts; None while unknown."""
-    is_listing_done: bool = False
-    new_photos: int = 0
-    wanted: int = 0
-    """Assets still to fetch at the start of the run, and those planned since."""
-    stored: int = 0
-    stored_bytes: int = 0
-    fetched_bytes: int = 0
-    """Bytes off the wire so far, of unfinished assets too."""
-    failed: int = 0
-    retries: int = 0
-    in_flight: int = 0
-    waiting_for: str = ""
-    """A host that asked us to wait, with the seconds; empty if none."""
-    failed_reasons: Mapping[str, int] = field(default_factory=dict)

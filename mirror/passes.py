@@ -9,8 +9,9 @@ from typing import Literal
 from mirror.errors import AccessError
 from mirror.listing import Listing, Memory, Reading, full_reason
 from mirror.manifest import Manifest
-from mirror.model import Album, BibChange, Page, PassKind, PassReport, Scope, Tally
+from mirror.model import Album, BibChange, Page, PassKind, PassReport, Scope
 from mirror.source import Source
+from mirror.tally import Tally
 from mirror.targets import Target
 
 log = logging.getLogger(__name__)

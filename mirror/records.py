@@ -1,75 +1,25 @@
 """What the API's JSON means: one answer in, nouns out, judged by pydantic. Pure."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BeforeValidator, ValidationError
 
 from mirror.errors import PayloadError
+from mirror.fields import Bibs, Count, Id, Lenient, Text, as_id, as_items
 from mirror.model import VARIANTS, Album, Page, Photo, Race, RaceDay, Reject, Variant
 
-_LARGEST_ID = 2**63 - 1
-_MOST_DIGITS = 19
 _LONGEST_URL = 4096
 _LONGEST_REJECT = 2000
 
 
-def _text(value: object) -> str | None:
-    """Text that every store can hold; other kinds of value are no text."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    text = str(value).replace("\0", "")
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
-def _whole_number(value: object) -> int | None:
-    """A number, or digits in a string; anything else is as good as absent."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) <= _MOST_DIGITS:
-        value = int(value)
-    return value if isinstance(value, int) and 0 <= value <= _LARGEST_ID else None
-
-
-def _an_id(value: object) -> int | None:
-    return _whole_number(value) or None
-
-
-def _items(value: object) -> list[Any]:
-    """A list; PHP may write one as an object keyed by index."""
-    if isinstance(value, Mapping):
-        return list(value.values())
-    return list(value) if isinstance(value, list) else []
-
-
-def _bibs(value: object) -> tuple[str, ...]:
-    """Bibs as text, in order, without repeats."""
-    if isinstance(value, str):
-        value = value.split(",")
-    elif isinstance(value, int):
-        value = [value]
-    texts = ((_text(int(each) if isinstance(each, float) else each) or "").strip() for each in _items(value))
-    return tuple(dict.fromkeys(text for text in texts if text))
-
-
-_Text = Annotated[str | None, BeforeValidator(_text)]
-_Count = Annotated[int | None, BeforeValidator(_whole_number)]
-_Id = Annotated[int | None, BeforeValidator(_an_id)]
-
-
-class _Lenient(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class _Rendition(_Lenient):
-    image_url: _Text = None
-    width: _Count = None
-    height: _Count = None
+class _Rendition(Lenient):
+    image_url: Text = None
+    width: Count = None
+    height: Count = None
 
 
 _MaybeRendition = Annotated[
@@ -77,52 +27,52 @@ _MaybeRendition = Annotated[
 ]
 
 
-class _PhotoRecord(_Lenient):
-    photo_id: _Id = None
-    race_event_days_id: _Id = None
-    album_id: _Text = None
-    bibs: Annotated[tuple[str, ...], BeforeValidator(_bibs)] = ()
+class _PhotoRecord(Lenient):
+    photo_id: Id = None
+    race_event_days_id: Id = None
+    album_id: Text = None
+    bibs: Bibs = ()
     original: _MaybeRendition = None
     large: _MaybeRendition = None
     thumbnail: _MaybeRendition = None
-    uploaded_filename: _Text = None
-    uploaded_ts: _Count = None
+    uploaded_filename: Text = None
+    uploaded_ts: Count = None
 
 
-class _AlbumRecord(_Lenient):
-    album_id: _Text = None
-    race_event_days_id: _Id = None
-    album_name: _Text = None
-    last_modified_ts: _Count = None
-    num_photos: _Count = None
+class _AlbumRecord(Lenient):
+    album_id: Text = None
+    race_event_days_id: Id = None
+    album_name: Text = None
+    last_modified_ts: Count = None
+    num_photos: Count = None
 
 
-class _EventRecord(_Lenient):
-    race_event_days_id: _Id = None
-    name: _Text = None
-    start_time: _Text = None
-    start_date: _Text = None
+class _EventRecord(Lenient):
+    race_event_days_id: Id = None
+    name: Text = None
+    start_time: Text = None
+    start_date: Text = None
 
 
 def _events(value: object) -> tuple[_EventRecord, ...]:
-    return tuple(_EventRecord.model_validate(each) for each in _items(value) if isinstance(each, dict))
+    return tuple(_EventRecord.model_validate(each) for each in as_items(value) if isinstance(each, dict))
 
 
-class _RaceRecord(_Lenient):
-    race_id: _Id = None
-    name: _Text = None
-    url: _Text = None
-    timezone: _Text = None
+class _RaceRecord(Lenient):
+    race_id: Id = None
+    name: Text = None
+    url: Text = None
+    timezone: Text = None
     events: Annotated[tuple[_EventRecord, ...], BeforeValidator(_events)] = ()
     race_event_days: Annotated[tuple[_EventRecord, ...], BeforeValidator(_events)] = ()
 
 
-class Entity(_Lenient):
+class Entity(Lenient):
     """What the API key belongs to."""
 
-    entity_type: _Text = None
-    entity_name: _Text = None
-    entity_specific_id: _Id = None
+    entity_type: Text = None
+    entity_name: Text = None
+    entity_specific_id: Id = None
     """For the type ``race`` this is the race_id."""
 
 
@@ -199,7 +149,7 @@ def _rows(answer: object, name: str) -> list[Any] | None:
     rows = answer[name]
     if rows is not None and not isinstance(rows, list | dict):
         raise PayloadError(f"'{name}' is {type(rows).__name__}, expected a list")
-    return _items(rows)
+    return as_items(rows)
 
 
 def parse_page(answer: object, *, number: int, served_ts: int | None) -> Page:
@@ -305,9 +255,7 @@ def parse_races(answer: object) -> tuple[Race, ...]:
         PayloadError: The answer has no ``races`` and is not empty either.
     """
     rows = (raw if "race" in raw else {"race": raw} for raw in _rows(answer, "races") or () if isinstance(raw, dict))
-    return tuple(
-        parse_race(row) for row in rows if isinstance(row["race"], dict) and _an_id(row["race"].get("race_id"))
-    )
+    return tuple(parse_race(row) for row in rows if isinstance(row["race"], dict) and as_id(row["race"].get("race_id")))
 
 
 def parse_entity(answer: object) -> Entity:

@@ -15,11 +15,12 @@ from mirror.errors import AccessError, FetchError, MirrorError
 from mirror.feed import Feed
 from mirror.leftovers import adopt_drafts, sweep_drafts, want_vanished
 from mirror.manifest import Manifest
-from mirror.model import Failed, Fetched, Job, PassReport, Postponed, RunReport, Stored, Tally
+from mirror.model import Failed, Fetched, Job, PassReport, Postponed, RunReport, Stored
 from mirror.opening import open_manifest, open_source, open_transport, retry_policy
 from mirror.passes import Passes
 from mirror.pipeline import GroupLimits, run
 from mirror.records import variants_of
+from mirror.tally import Tally
 from mirror.targets import Targets, Wish, resolve
 from mirror.transport import Transport
 
@@ -239,7 +240,11 @@ class _Run:
             outcome = await self.downloads.download_asset(job)
             if isinstance(outcome, Postponed):
                 again = outcome.job
+                held_s = self.transport.held_s(job.host)
+                self.tally.waiting_for = f"{job.host} ({held_s:.0f} s)" if held_s else ""
                 return None
+            if self.tally.waiting_for.startswith(job.host):
+                self.tally.waiting_for = ""
             return outcome
         finally:
             self.tally.in_flight -= 1

@@ -29,8 +29,8 @@ FLOORS = [
     {"config"},
     {"manifest"},
     {"archive", "imagecheck", "retry", "body", "hosts"},
-    {"credentials", "layout", "pace", "race_ref", "units", "demo"},
-    {"model"},
+    {"credentials", "fields", "layout", "pace", "race_ref", "units", "demo"},
+    {"model", "tally"},
     {"errors"},
 ]
 """From the roof to the ground; a room may import rooms of lower floors only."""
@@ -97,8 +97,8 @@ def test_only_the_roof_sees_the_configuration() -> None:
 
 
 def test_no_file_is_above_the_ceiling() -> None:
-    """No file of the package is longer than 300 lines, but those that hold one long table."""
+    """No file of the package is longer than 300 lines."""
     long = {
         str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py") if len(path.read_text().splitlines()) > 300
     }
-    assert long <= {"model.py", "records.py", "transport.py"}
+    assert long == set()

@@ -13,6 +13,7 @@ from mirror import __version__
 from mirror.cli import demo, races, setup, status, sync
 from mirror.cli.exit_codes import BUG, MEANINGS, OK, Stopped, exit_code
 from mirror.cli.logs import CAUSES, set_up_logging
+from mirror.cli.page import Command, Group
 from mirror.errors import MirrorError
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ What it stores is checked, never overwritten and never deleted.
 _EPILOG = "[bold]Exit codes[/]\n\n" + "\n".join(f"  [cyan]{codes:>8}[/]  {meaning}" for codes, meaning in MEANINGS)
 
 app = typer.Typer(
+    cls=Group,
     help=_HELP, epilog=_EPILOG, rich_markup_mode="rich", pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
@@ -59,7 +61,7 @@ for _name, _command, _examples in (
     ("races", races.races, races.EXAMPLES),
     ("status", status.status, status.EXAMPLES),
 ):
-    app.command(_name, epilog=f"[bold]Examples[/]\n\n{_examples}")(_command)
+    app.command(_name, cls=Command, epilog=f"[bold]Examples[/]\n\n{_examples}")(_command)
 
 
 def run_command(arguments: Sequence[str] | None = None) -> int:

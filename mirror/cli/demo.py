@@ -1,6 +1,5 @@
 """``mirror demo``: the real sync against a service on loopback, and that service by itself."""
 
-import asyncio
 import os
 import shlex
 import shutil
@@ -18,6 +17,8 @@ from mirror.cli.sync import STOPPING
 from mirror.errors import ArchiveError, ConfigError
 
 if TYPE_CHECKING:
+    import asyncio
+
     from rich.console import Console
 
     from mirror.config import Config
@@ -38,10 +39,20 @@ def demo(
         bool, typer.Option("--serve", help="Only run the service, for commands in another terminal.")
     ] = False,
     photos: Annotated[
-        int, typer.Option(metavar="N", min=0, help="With --serve: a made-up race of N photos, thumbnails only.")
+        int,
+        typer.Option(
+            metavar="N", min=0, show_default=False, help="With --serve: a made-up race of N photos, thumbnails only."
+        ),
     ] = 0,
     port: Annotated[
-        int, typer.Option(metavar="PORT", min=0, max=65535, help="With --serve: the API's port; 0 takes a free one.")
+        int,
+        typer.Option(
+            metavar="PORT",
+            min=0,
+            max=65535,
+            show_default=False,
+            help="With --serve: the API's port; 0 takes a free one.",
+        ),
     ] = 0,
     quiet: Quiet = False,
     verbose: Verbosity = 0,
@@ -64,7 +75,7 @@ def demo(
 # -- the service alone ------------------------------------------------------------------------------------------------
 
 
-async def _serve(stop: asyncio.Event, *, photos: int, port: int) -> int:
+async def _serve(stop: "asyncio.Event", *, photos: int, port: int) -> int:
     from mirror.demo import DemoRace, DemoService, GeneratedRace
 
     race = GeneratedRace(photos=photos) if photos else DemoRace()
@@ -134,7 +145,7 @@ def _make_room(root: Path) -> None:
         raise ArchiveError(f"{root} cannot be written: {error.strerror}") from None
 
 
-async def _show(stop: asyncio.Event, root: Path, *, is_quiet: bool) -> int:
+async def _show(stop: "asyncio.Event", root: Path, *, is_quiet: bool) -> int:
     from mirror.demo import DemoService
 
     out = console()
@@ -152,7 +163,7 @@ async def _show(stop: asyncio.Event, root: Path, *, is_quiet: bool) -> int:
         code = await _run_once(settings, service, stop, out, is_quiet=is_quiet, is_full=True)
         if code or stop.is_set():
             return code
-    await asyncio.to_thread(_show_tree, root, out)
+    _show_tree(root, out)
     return code
 
 
@@ -167,12 +178,12 @@ def _settings(service: "DemoService", root: Path) -> "Config":
 
 
 async def _run_once(
-    settings: "Config", service: "DemoService", stop: asyncio.Event, out: "Console",
+    settings: "Config", service: "DemoService", stop: "asyncio.Event", out: "Console",
     *, is_quiet: bool, is_full: bool = False,
 ) -> int:  # fmt: skip
-    from mirror.model import Tally
     from mirror.progress import Progress, causes
     from mirror.sync import run_sync
+    from mirror.tally import Tally
 
     asked = service.image_requests
     tally = Tally()

@@ -13,7 +13,10 @@ ConfigFile = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
 Verbosity = Annotated[
-    int, typer.Option("--verbose", "-v", count=True, metavar="", help="Say what happens; -vv says everything.")
+    int,
+    typer.Option(
+        "--verbose", "-v", count=True, metavar="", show_default=False, help="Say what happens; -vv says everything."
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")]
 LogFile = Annotated[

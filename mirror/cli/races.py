@@ -29,7 +29,7 @@ _MOST_SHOWN = 50
 
 def races(
     what: Annotated[
-        str, typer.Argument(metavar="[NAME|URL|ID]", help="A part of its name, its address, or its id.")
+        str, typer.Argument(metavar="NAME|URL|ID", help="A part of its name, its address, or its id.")
     ] = "",
     archive: ArchiveDir = None,
     config: ConfigFile = None,

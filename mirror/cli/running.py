@@ -1,19 +1,21 @@
 """From a coroutine to its result, through signals."""
 
-import asyncio
 import contextlib
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mirror.cli.exit_codes import Stopped
 from mirror.errors import ArchiveError, ManifestError
 
+if TYPE_CHECKING:
+    import asyncio
+
 T = TypeVar("T")
 
 
-def run(work: Callable[[asyncio.Event], Awaitable[T]], *, notice: str = "") -> T:
+def run(work: "Callable[[asyncio.Event], Awaitable[T]]", *, notice: str = "") -> T:
     """Run a command's coroutine.
 
     The first SIGINT or SIGTERM sets the event that the coroutine gets, the second cancels it; both leave a sound
@@ -24,6 +26,8 @@ def run(work: Callable[[asyncio.Event], Awaitable[T]], *, notice: str = "") -> T
     Raises:
         Stopped: A signal came, even if the coroutine ended well; but a failing disk or manifest says more.
     """
+    import asyncio
+
     received: list[int] = []
 
     async def guarded() -> T:

@@ -1,6 +1,5 @@
 """``mirror init`` and ``mirror check``: from nothing to a setup that works."""
 
-import asyncio
 import contextlib
 import os
 import shlex
@@ -112,7 +111,7 @@ async def _check(settings: "Config", *, as_json: bool) -> "list[Finding]":
         async for each in found:
             findings.append(each)
             if out is not None:
-                await asyncio.to_thread(_show, each)
+                _show(each)
     return findings
 
 

@@ -1,6 +1,5 @@
 """``mirror sync``: fetch what is new."""
 
-import asyncio
 import shlex
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +16,8 @@ from mirror.cli.running import run
 from mirror.errors import ConfigError
 
 if TYPE_CHECKING:
+    import asyncio
+
     from mirror.config import Config
     from mirror.model import RunReport
 
@@ -32,7 +33,7 @@ STOPPING = "Stopping: finishing what is on its way (once more to stop at once)."
 
 def sync(
     race: Annotated[
-        str, typer.Argument(metavar="[RACE]", help="A race's id or address; with --to no configuration is needed.")
+        str, typer.Argument(metavar="RACE", help="A race's id or address; with --to no configuration is needed.")
     ] = "",
     to: Annotated[Path | None, typer.Option(metavar="DIR", help="Archive RACE in DIR.")] = None,
     days: Annotated[
@@ -84,11 +85,11 @@ def _settings(
 
 
 async def _sync(
-    settings: "Config", races: list[str], stop: asyncio.Event, *, is_full: bool, as_json: bool, is_quiet: bool
+    settings: "Config", races: list[str], stop: "asyncio.Event", *, is_full: bool, as_json: bool, is_quiet: bool
 ) -> int:
-    from mirror.model import Tally
     from mirror.progress import Progress, causes
     from mirror.sync import run_sync
+    from mirror.tally import Tally
 
     tally = Tally()
     progress = Progress(tally, is_quiet=is_quiet)

@@ -34,6 +34,8 @@ def walk_extents(data: Data, iloc: Box, kind: str) -> Iterator[Extent]:
         is_elsewhere = reader.take(2)
         base = reader.take(base_bytes)
         extents = reader.take(2)
+        if not index_bytes + offset_bytes + length_bytes:
+            extents = min(extents, 1)  # they take no room, so that their number says nothing
         left -= 1 + extents
         if left < 0:
             raise too_many_parts(kind)

@@ -14,9 +14,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from mirror.model import RunReport, Tally
+from mirror.model import RunReport
 from mirror.progress.numbers import clock_text, count_text, size_text
 from mirror.progress.report import next_step, summary_lines
+from mirror.tally import Tally
 
 _POLLS_PER_S = 4
 _PLAIN_EVERY_S = 30.0
@@ -193,11 +194,12 @@ class Progress:
 
     def _notes(self) -> list[str]:
         tally = self.tally
+        # What a person should see first comes first: a narrow terminal cuts the rest off.
         return [
-            *([f"{tally.in_flight} in flight"] if tally.in_flight else []),
-            *([count_text(tally.retries, "retry").replace("retrys", "retries")] if tally.retries else []),
-            *([f"{tally.failed:,} failed"] if tally.failed else []),
             *([f"waiting for {tally.waiting_for}"] if tally.waiting_for else []),
+            *([f"{tally.failed:,} failed"] if tally.failed else []),
+            *([f"{tally.retries:,} retried"] if tally.retries else []),
+            *([f"{tally.in_flight} in flight"] if tally.in_flight else []),
         ]
 
     def line(self) -> str:

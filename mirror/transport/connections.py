@@ -15,7 +15,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from mirror.errors import ConfigError, RefusedError
-from mirror.hosts import HostRules, request_form, without_query
+from mirror.hosts import HostRules, origin_of, request_form, without_query
 from mirror.transport.answers import FOREIGN, asking_failed
 from mirror.transport.watch import Watch
 
@@ -27,19 +27,23 @@ _is_fresh: ContextVar[bool] = ContextVar("is_fresh", default=False)
 """Whether the request of this task had to open a connection."""
 
 
-class _JudgedResolver(AbstractResolver):
-    """Resolves names and refuses addresses that must not be connected to: a name proves nothing."""
+class _Resolver(AbstractResolver):
+    """Finds hosts, and refuses addresses that must not be connected to: a name proves nothing."""
 
-    def __init__(self, rules: HostRules) -> None:
+    def __init__(self, rules: HostRules | None) -> None:
         self._rules = rules
         self._inner = ThreadedResolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
-        for each in found:
-            self._rules.judge_address(each["host"])
+        try:
+            found = await self._inner.resolve(host, port, family)
+        except UnicodeError:
+            raise OSError(socket.EAI_NONAME, "no host name") from None
+        if self._rules is not None:
+            for each in found:
+                self._rules.judge_address(each["host"])
         return found
 
     async def close(self) -> None:
@@ -128,7 +132,7 @@ class Connections:
 
     def _open(self, *, is_api: bool, has_proxy: bool) -> aiohttp.ClientSession:
         # Behind a proxy it is the proxy that finds hosts; its own address is the owner's choice, like the API's.
-        resolver = None if is_api or has_proxy else _JudgedResolver(self._rules)
+        resolver = _Resolver(None if is_api or has_proxy else self._rules)
         coding = "gzip, deflate" if is_api else "identity"
         session = self._sessions[is_api, has_proxy] = aiohttp.ClientSession(
             connector=_Connector(limit=0, ssl=self._ssl, resolver=resolver, keepalive_timeout=_IDLE_S),
@@ -145,7 +149,7 @@ class Connections:
     def _proxy_for(self, url: str) -> str | None:
         if self._proxy is not None or not self._trust_env_proxy:
             return self._proxy
-        origin = url[: url.find("/", 8)]
+        origin = origin_of(url)
         if origin not in self._proxies:
             self._proxies[origin] = _environment_proxy(url)
         return self._proxies[origin]
