@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 from mirror.errors import RefusedError
 
 _PORTS = {"http": 80, "https": 443}
+_LAST_PORT = 65_535
 _SHOWN = 300
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # Nothing that two readers of URLs could take apart differently: no user, no backslash, no escapes.
@@ -54,7 +55,7 @@ def request_form(url: str) -> str:
     """Escape what a request line cannot carry, spaces and letters beyond ASCII; all else stays, so signatures hold."""
     if url.isascii() and url.isprintable() and " " not in url:
         return url
-    return quote(url, safe="!\"#$%&'()*+,/:;<=>?@[\\]^_`{|}~", errors="replace")
+    return quote(url, safe="!\"#$%&'()*+,/:;<=>?@[\\]^_`{|}~", errors="surrogatepass")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +130,8 @@ def _judge_origin(rules: HostRules, origin: str) -> str:
     if not name:
         return "no host"
     port = int(found[3] or _PORTS[scheme])
+    if not 0 < port <= _LAST_PORT:
+        return "port cannot be read"
     return _judge_literal(rules, name) or _judge_listed(rules, name, port, _PORTS[scheme])
 
 

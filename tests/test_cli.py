@@ -27,6 +27,11 @@ def assert_calm(done: "subprocess.CompletedProcess[str]", code: int) -> None:
     assert "Traceback" not in done.stderr + done.stdout
 
 
+def everything_in(folder: Path) -> list[str]:
+    """Names of all that lies below a folder."""
+    return sorted(str(each.relative_to(folder)) for each in folder.rglob("*"))
+
+
 async def test_sync_status_and_json_agree(tmp_path: Path) -> None:
     """Sync stores, status counts it, both as JSON too."""
     async with SourceSimulator() as source:
@@ -195,3 +200,99 @@ async def test_demo_shows_two_runs(tmp_path: Path) -> None:
     assert "25 new photos, 74 files stored" in done.stdout
     assert "asked for 74 pictures" in done.stdout
     assert "bibs changed on 6 photos" in done.stdout
+
+
+async def test_every_cause_of_a_partial_run_is_one_line(tmp_path: Path) -> None:
+    """Exit 1, JSON alone on standard output, each cause with its prefix on standard error."""
+    async with SourceSimulator() as source:
+        source.config(tmp_path)
+        source.fault("large_watermarked", times=10**6, status=403)
+        done = await mirror(tmp_path, "sync", "--json")
+    assert_calm(done, 1)
+    report = json.loads(done.stdout)
+    assert report["exit_code"] == 1
+    assert report["missing"] > 0
+    causes = [line for line in done.stderr.splitlines() if line.startswith("mirror: ")]
+    assert len(causes) == 1
+    assert "forbidden" in causes[0]
+
+
+async def test_quiet_says_nothing_when_all_is_well(tmp_path: Path) -> None:
+    """A timer's mail stays empty."""
+    async with SourceSimulator() as source:
+        source.config(tmp_path)
+        done = await mirror(tmp_path, "sync", "--quiet")
+    assert_calm(done, 0)
+    assert done.stdout + done.stderr == ""
+
+
+async def test_dry_run_leaves_an_archive_as_it_is(tmp_path: Path) -> None:
+    """Not a byte of the manifest changes, and what is stored already is not counted again."""
+    async with SourceSimulator() as source:
+        source.config(tmp_path)
+        assert_calm(await mirror(tmp_path, "sync"), 0)
+        manifest = tmp_path / "photos" / ".mirror" / "manifest.sqlite"
+        before = manifest.read_bytes(), everything_in(tmp_path)
+        done = await mirror(tmp_path, "sync", "--dry-run", "--full")
+        assert_calm(done, 0)
+    assert "nothing to fetch" in done.stdout
+    assert before == (manifest.read_bytes(), everything_in(tmp_path))
+
+
+async def test_dry_run_says_when_the_disk_is_too_small(tmp_path: Path) -> None:
+    """Exit 4 before the first byte, with what is needed and what is free."""
+    async with SourceSimulator() as source:
+        source.config(tmp_path)
+        done = await mirror(tmp_path, "sync", "--dry-run", MIRROR_ARCHIVE__MIN_FREE="9000TB")
+    assert_calm(done, 4)
+    assert "min_free" in done.stderr
+
+
+async def test_check_leaves_nothing_behind(tmp_path: Path) -> None:
+    """It tries to write, and takes back what it wrote."""
+    async with SourceSimulator() as source:
+        source.config(tmp_path)
+        assert_calm(await mirror(tmp_path, "check"), 0)
+    assert everything_in(tmp_path) == ["mirror.toml"]
+
+
+async def test_archive_is_found_from_anywhere(tmp_path: Path) -> None:
+    """By its own folder or by the one with the configuration."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    async with SourceSimulator() as source:
+        source.config(tmp_path / "here")
+        for option in (["--archive", "../here"], ["--config", "../here/mirror.toml"], ["--archive", "../here/photos"]):
+            assert_calm(await mirror(tmp_path / "elsewhere", "sync", *option), 0)
+            assert_calm(await mirror(tmp_path / "elsewhere", "status", *option), 0)
+    assert everything_in(tmp_path / "elsewhere") == []
+    assert_calm(await mirror(tmp_path / "elsewhere", "status"), 2)
+
+
+async def test_races_needs_no_configuration(tmp_path: Path) -> None:
+    """A race is looked for before there is a file: credentials from the environment are enough."""
+    async with SourceSimulator() as source:
+        env = {"MIRROR_API__BASE_URL": source.base_url, "MIRROR_API__KEY": source.api_key}
+        done = await mirror(tmp_path, "races", "harbour", "--json", MIRROR_API__SECRET=source.api_secret, **env)
+    assert_calm(done, 0)
+    assert json.loads(done.stdout)[0]["days"][-1] == {
+        "race_id": 48211, "race_day_id": 34168, "starts_on": "2026-05-17", "events": ["10K", "5K"],
+    }  # fmt: skip
+
+
+async def test_demo_touches_no_foreign_folder(tmp_path: Path) -> None:
+    """What is no earlier demo is left alone."""
+    (tmp_path / "mirror-demo").mkdir()
+    (tmp_path / "mirror-demo" / "mine.txt").write_text("mine")
+    assert_calm(await mirror(tmp_path, "demo"), 2)
+    assert (tmp_path / "mirror-demo" / "mine.txt").read_text() == "mine"
+
+
+async def test_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """Exit 4, and nothing is done without the log that was asked for."""
+    async with SourceSimulator() as source:
+        source.config(tmp_path)
+        done = await mirror(tmp_path, "sync", "--log-json", "no/such/folder/log.jsonl")
+        assert_calm(done, 4)
+        assert source.requests == []
+    assert "--log-json" in done.stderr

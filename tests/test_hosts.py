@@ -51,6 +51,8 @@ def test_default_rules_allow_the_services_stores(url: str) -> None:
         ("https://key:secret@bucket.s3.amazonaws.com/", "user name"),
         ("https://bucket.s3.amazonaws.com:22/a.jpg", 'add "bucket.s3.amazonaws.com:22"'),
         ("https://bucket.s3.amazonaws.com:99999999/a.jpg", "cannot be read"),
+        ("https://bucket.s3.amazonaws.com:65536/a.jpg", "port cannot be read"),
+        ("https://bucket.s3.amazonaws.com:0/a.jpg", "port cannot be read"),
         ("https://bücket.amazonaws.com/a.jpg", "xn--"),
         ("https://bucket.s3.amazonaws.com/a\r\nX-Evil: 1", "control characters"),
         ("\nhttps://bucket.s3.amazonaws.com/a", "scheme"),
@@ -158,13 +160,13 @@ def test_shown_address_holds_no_secret(url: str, shown: str) -> None:
     assert without_query(url) == shown
 
 
-@given(st.text(), st.text())
-def test_shown_address_is_fit_to_print(text: str, secret: str) -> None:
+@given(st.text())
+def test_shown_address_is_fit_to_print(text: str) -> None:
     """Whatever a source names as an address, a short printable line comes out, without its query."""
-    shown = without_query(f"{text}?{secret}")
+    shown = without_query(f"{text}?sig=0123456789abcdef")
     assert shown.isprintable()
     assert len(shown) <= 300
-    assert "?" + secret not in shown or not secret.strip("?")
+    assert "0123456789abcdef" not in shown
 
 
 @given(st.text())

@@ -51,6 +51,19 @@ async def test_body_tells_its_validators_and_length() -> None:
         assert (body.etag, body.last_modified) == ('"abc"', "Mon, 23 Nov 2026 00:00:00 GMT")
 
 
+@pytest.mark.parametrize("etag", ["\xff", '"' + "x" * 2000 + '"', ""])
+async def test_unusable_validator_is_none(etag: str) -> None:
+    """A validator that could not be stored and sent back as it is counts as missing."""
+    said = answer(ETag=etag).replace("\xff".encode(), b"\xff")
+    async with (
+        raw_server(always(said)) as server,
+        open_transport() as transport,
+        transport.open_asset(server.url()) as body,
+    ):
+        assert body.etag is None
+        assert await body.read() == PICTURE
+
+
 async def test_body_comes_in_chunks() -> None:
     """Streamed pieces are of about the size asked for, and together the whole."""
     whole = PICTURE * 40

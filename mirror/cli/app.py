@@ -88,7 +88,7 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         if exit_code(error) != BUG:
             CAUSES.error("%s", _usage(error))
             return exit_code(error)
-        CAUSES.critical("a bug: %s; please report it with what 'mirror --verbose' says", _place(error), exc_info=error)
+        CAUSES.critical("a bug: %s; please report it (--verbose shows more)", _place(error), exc_info=error)
         return BUG
     return ended if isinstance(ended, int) else OK
 

@@ -67,9 +67,11 @@ def demo(
         raise ConfigError("--photos and --port go with --serve")
     set_up_logging(verbosity=verbose, is_quiet=quiet, file=log_json)
     if serve:
-        return run(lambda stop: _serve(stop, photos=photos, port=port), notice="Stopping the service.")
+        return run(
+            lambda stop: _serve(stop, photos=photos, port=port), notice="Stopping the service.", is_over_then=True
+        )
     _make_room(to)
-    return run(lambda stop: _show(stop, to, is_quiet=quiet), notice=STOPPING)
+    return run(lambda stop: _show(stop, to, is_quiet=quiet), notice=STOPPING, is_quiet=quiet)
 
 
 # -- the service alone ------------------------------------------------------------------------------------------------

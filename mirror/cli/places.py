@@ -1,5 +1,6 @@
 """Where a command's archive and configuration are."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,15 +14,20 @@ _MANIFEST = "manifest.sqlite"
 _SETTINGS = "mirror.toml"
 
 
-def load_settings(archive: Path | None, config: Path | None, *, is_offline: bool = False) -> "Config":
+def load_settings(archive: Path | None, config: Path | None, *, race: str = "", is_offline: bool = False) -> "Config":
     """Load the configuration that the options mean, or the nearest one.
 
+    Args:
+        race: What was asked for: without a configuration there is another way to it.
     Raises:
         ConfigError: There is none, or it is wrong.
     """
     from mirror.config import find_config, load_config
 
     root = archive
+    if race and config is None and find_config(archive or Path()) is None:
+        shown = shlex.quote(race)
+        raise ConfigError(f"no {_SETTINGS} here or above: without one, type 'mirror sync {shown} --to DIR'")
     if archive is not None and config is None:
         config = find_config(archive)
         if config is None:

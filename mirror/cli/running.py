@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def run(work: "Callable[[asyncio.Event], Awaitable[T]]", *, notice: str = "") -> T:
+def run(
+    work: "Callable[[asyncio.Event], Awaitable[T]]",
+    *,
+    notice: str = "",
+    is_quiet: bool = False,
+    is_over_then: bool = False,
+) -> T:
     """Run a command's coroutine.
 
     The first SIGINT or SIGTERM sets the event that the coroutine gets, the second cancels it; both leave a sound
@@ -23,6 +29,8 @@ def run(work: "Callable[[asyncio.Event], Awaitable[T]]", *, notice: str = "") ->
 
     Args:
         notice: What to say at the first signal; empty if the coroutine looks at no event: then that one cancels.
+        is_quiet: Do not say it.
+        is_over_then: A signal is how this is meant to end.
     Raises:
         Stopped: A signal came, even if the coroutine ended well; but a failing disk or manifest says more.
     """
@@ -37,7 +45,8 @@ def run(work: "Callable[[asyncio.Event], Awaitable[T]]", *, notice: str = "") ->
             received.append(number)
             if len(received) == 1 and notice:
                 stop.set()
-                sys.stderr.write(f"{notice}\n")
+                if not is_quiet:
+                    sys.stderr.write(f"{notice}\n")
             elif task is not None:
                 task.cancel()
 
@@ -57,6 +66,6 @@ def run(work: "Callable[[asyncio.Event], Awaitable[T]]", *, notice: str = "") ->
         raise
     finally:
         signal.signal(signal.SIGTERM, on_sigterm)
-    if received:
+    if received and not is_over_then:
         raise Stopped(received[0])
     return result

@@ -64,7 +64,9 @@ def sync(
     if dry_run:
         return _estimate(settings, races, is_full=full, as_json=as_json)
     return run(
-        lambda stop: _sync(settings, races, stop, is_full=full, as_json=as_json, is_quiet=quiet), notice=STOPPING
+        lambda stop: _sync(settings, races, stop, is_full=full, as_json=as_json, is_quiet=quiet),
+        notice=STOPPING,
+        is_quiet=quiet,
     )
 
 
@@ -74,7 +76,7 @@ def _settings(
     if to is None:
         if days is not None or variants is not None:
             raise ConfigError("--days and --variants go with RACE --to DIR; otherwise they stand in mirror.toml")
-        return load_settings(archive, config)
+        return load_settings(archive, config, race=race)
     from mirror.config import quick_config
 
     if not race:

@@ -74,7 +74,7 @@ class Progress:
         self._began_at = clock()
         self._samples: deque[_Sample] = deque()
         self._wanted_before = 0
-        self._widths = [0, 0, 0, 0]
+        self._widths = [20, 8, 8, 9]
         self._live: Live | None = None
         self._ended = threading.Event()
         self._teller: threading.Thread | None = None
@@ -103,6 +103,7 @@ class Progress:
             self._live.stop()
         if self._teller is not None:
             self._teller.join()
+        if self._teller is not None and error is None:
             self._console.print(self.line(), soft_wrap=True, markup=False)
 
     def _tell(self) -> None:
@@ -217,7 +218,7 @@ class Progress:
             # Columns never get narrower: what changes its width all the time is no calm sight.
             self._widths[column] = max(self._widths[column], *(len(row.facts[column]) for row in rows))
         shown = [column for column, size in enumerate(self._widths) if size]
-        for column in (1, 2):
+        for column in (1, 2, 3):
             if self._room(shown, width) < 0 and column in shown:
                 shown.remove(column)
         room = self._room(shown, width) - _GAP

@@ -55,7 +55,11 @@ def _headline(report: RunReport) -> tuple[str, str]:
 
 def _day_lines(report: RunReport) -> Iterator[str]:
     """Race days with something to say, the ones with most news first."""
-    days = [each for each in report.passes if each.new_photos or each.changed_photos or each.unlisted or each.warnings]
+    days = [
+        each
+        for each in report.passes
+        if each.new_photos or each.changed_photos or each.unlisted or (each.warnings and each.is_complete)
+    ]
     days.sort(key=lambda each: -each.new_photos)
     for each in days[:_DAYS_SHOWN]:
         facts = [f"{count_text(each.photos, 'photo')} read", f"{each.new_photos:,} new"]

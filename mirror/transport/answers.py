@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 import aiohttp
@@ -22,6 +23,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 FOREIGN = (aiohttp.ClientError, OSError)
 """All that aiohttp raises for the network's sake; time-outs are among the latter."""
 
+_LONGEST_VALIDATOR = 1000
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 
 
@@ -106,7 +108,17 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 def date_ts(text: str) -> float | None:
     """Read an HTTP date as Unix seconds; None if it is none."""
+    if not text.isascii():
+        return None
     try:
-        return parsedate_to_datetime(text).timestamp() if text else None
+        when = parsedate_to_datetime(text) if text else None
+        # "-0000" comes without a zone: HTTP knows only one.
+        return when.replace(tzinfo=when.tzinfo or UTC).timestamp() if when is not None else None
     except (ValueError, TypeError, OverflowError):
         return None
+
+
+def validator(headers: Mapping[str, str], name: str) -> str | None:
+    """Read a header that is kept and sent back later; one that is not plain text is none."""
+    text = headers.get(name)
+    return text if text and text.isascii() and text.isprintable() and len(text) <= _LONGEST_VALIDATOR else None

@@ -10,7 +10,7 @@ import aiohttp
 from mirror.errors import MismatchError, RefusedError, TruncatedError, UnreachableError
 from mirror.hosts import without_query
 from mirror.pace import HostPace
-from mirror.transport.answers import FOREIGN, content_range, reading_failed
+from mirror.transport.answers import FOREIGN, content_range, reading_failed, validator
 from mirror.transport.decoder import Decoder, is_plain
 from mirror.transport.watch import Watch
 
@@ -69,8 +69,8 @@ class Body:
         self._decoder: Decoder | None = None
         self.read_bytes = self.untold_bytes = 0
         self.status = response.status
-        self.etag = headers.get("ETag")
-        self.last_modified = headers.get("Last-Modified")
+        self.etag = validator(headers, "ETag")
+        self.last_modified = validator(headers, "Last-Modified")
         self.offset = 0
         self.remaining = self.length = None
         if self.status == 304:

@@ -188,7 +188,7 @@ class Transport:
         return Answer(
             status=response.status,
             body=b"".join(pieces),
-            content_type=response.content_type,
+            content_type=response.content_type.encode("ascii", "replace").decode(),
             served_ts=None if served is None else int(served),
             retry_after_s=retry_after_s(headers),
             location=_location(what, headers.get("Location", "")),
