@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from mirror.archive import Archive, Draft, KeptDraft
 from mirror.errors import FetchError, HeldError, MismatchError
-from mirror.hosts import without_query
+from mirror.hosts import path_of
 from mirror.imagecheck import Picture, check_image
 from mirror.model import Content, Failed, Fetched, Job, Outcome, Postponed
 from mirror.retry import RetryPolicy, call_with_retry
@@ -27,7 +27,7 @@ _LONGEST_ETAG = 120
 
 def address_of(url: str) -> str:
     """Sixteen hex digits that stand for host and path of a URL: what a draft was fetched from."""
-    return hashlib.sha256(without_query(url).encode("utf-8", "replace")).hexdigest()[:16]
+    return hashlib.sha256(path_of(url).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def is_strong(etag: str | None) -> bool:
@@ -140,6 +140,11 @@ class _Attempt:
             )  # fmt: skip
         except HeldError:
             self.tries -= 1
+            raise
+        except MismatchError:
+            # What the draft holds is of no use to the source any more: the next try asks for everything.
+            await self.draft.restart()
+            self.etag = None
             raise
         return Fetched(job=self.job, content=content, draft=self.draft.name)
 
