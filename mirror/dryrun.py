@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +14,13 @@ from mirror.config import Config
 from mirror.errors import ArchiveError, FetchError
 from mirror.leftovers import want_vanished
 from mirror.manifest import Manifest, ManifestReader
-from mirror.model import VARIANTS, Job
+from mirror.model import VARIANTS, Job, PassReport
 from mirror.opening import PROGRAM, manifest_path, open_source, open_transport
 from mirror.passes import Passes
 from mirror.records import variants_of
 from mirror.sync import wishes_of
 from mirror.tally import Tally
-from mirror.targets import resolve
+from mirror.targets import Targets, resolve
 from mirror.transport import Transport
 
 _SAMPLES = 5
@@ -82,9 +82,13 @@ class Estimate:
         )
 
 
-async def try_sync(config: Config, *, races: Sequence[str] = (), is_full: bool = False) -> Estimate:
+async def try_sync(
+    config: Config, *, races: Sequence[str] = (), is_full: bool = False, tally: Tally | None = None
+) -> Estimate:
     """List into a copy of the manifest and count what would be fetched; the archive stays as it is.
 
+    Args:
+        tally: Counts that a watcher may read meanwhile.
     Raises:
         ConfigError: The configuration names no race, or not those asked for.
         AccessError: The API refuses this caller altogether.
@@ -100,38 +104,37 @@ async def try_sync(config: Config, *, races: Sequence[str] = (), is_full: bool =
         await manifest.begin_run("dry run")
         targets = await resolve(wishes, source=source, manifest=manifest, fresh_s=config.listing.race_every)
         await manifest.select(targets.selected, variants_of=variants_of)
-        vanished = 0
-
-        async def find_vanished() -> None:
-            nonlocal vanished
-            vanished += await _count_vanished(config.archive.root, manifest)
-
+        losses = _Losses(config.archive.root, manifest)
+        tally = tally or Tally()
         passes = Passes(
-            source=source, manifest=manifest, tally=Tally(), page_size=config.api.page_size,
+            source=source, manifest=manifest, tally=tally, page_size=config.api.page_size,
             most_pages=config.listing.most_pages, overlap_s=config.listing.overlap,
-            full_every_s=config.listing.full_every, is_full=is_full, on_wanted=lambda: None, before_full=find_vanished,
+            full_every_s=config.listing.full_every, is_full=is_full, on_wanted=lambda: None, before_full=losses.find,
         )  # fmt: skip
         for target in targets.targets:
             if (refusal := await passes.read(target)) is not None:
                 raise refusal
+        tally.is_listing_done = True
         return Estimate(
             root=str(config.archive.root),
             photos=sum(each.photos for each in passes.reports),
             new_photos=sum(each.new_photos for each in passes.reports),
             variants=await _judge_variants(manifest, transport),
-            vanished=vanished,
+            vanished=losses.count or 0,
             api_calls=transport.api_calls,
             free_bytes=_free_bytes(config.archive.root),
             min_free_bytes=config.archive.min_free,
-            incomplete=(
-                *(f"race {race_id}: {error}" if race_id else str(error) for race_id, error in targets.refusals),
-                *(
-                    f"race {each.race_id} day {each.race_day_id}: listing incomplete: {each.reason}"
-                    for each in passes.reports
-                    if not each.is_complete
-                ),
-            ),
+            incomplete=tuple(_incomplete(targets, passes.reports)),
         )
+
+
+def _incomplete(targets: Targets, reports: Sequence[PassReport]) -> Iterator[str]:
+    """Name what could not be listed to its end."""
+    for race_id, error in targets.refusals:
+        yield f"race {race_id}: {error}" if race_id else str(error)
+    for each in reports:
+        if not each.is_complete:
+            yield f"race {each.race_id} day {each.race_day_id}: listing incomplete: {each.reason}"
 
 
 @asynccontextmanager
@@ -153,15 +156,24 @@ async def _copied_manifest(config: Config) -> AsyncIterator[Manifest]:
             await manifest.aclose()
 
 
-async def _count_vanished(root: Path, manifest: Manifest) -> int:
-    """Want again, in the copy, what the archive holds no more."""
-    if not (root / _STATE).is_dir():
-        return 0
-    archive = await LocalArchive.open(root, create=False, is_read_only=True)
-    try:
-        return await want_vanished(archive, manifest)
-    finally:
-        await archive.aclose()
+class _Losses:
+    """Wants again, in the copy, what the archive holds no more; once, before the first full pass."""
+
+    def __init__(self, root: Path, manifest: Manifest) -> None:
+        self._root = root
+        self._manifest = manifest
+        self.count: int | None = None
+
+    async def find(self) -> None:
+        """Look for stored files that are not there."""
+        if self.count is None:
+            self.count = 0
+            if (self._root / _STATE).is_dir():
+                archive = await LocalArchive.open(self._root, create=False, is_read_only=True)
+                try:
+                    self.count = await want_vanished(archive, self._manifest)
+                finally:
+                    await archive.aclose()
 
 
 async def _judge_variants(manifest: Manifest, transport: Transport) -> tuple[VariantEstimate, ...]:

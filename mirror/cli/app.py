@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 _HELP = """Archive the photos of a race from the RunSignup photo API.
 
 Run once, it fetches every photo of a race. Run again, it fetches what is new. Killed anywhere, it goes on.
-What it stores is checked, never overwritten and never deleted.
+What it stores was checked first, and nothing is ever deleted.
 
 [bold]First steps[/]
 

@@ -39,20 +39,8 @@ def run(
     received: list[int] = []
 
     async def guarded() -> T:
-        stop, loop, task = asyncio.Event(), asyncio.get_running_loop(), asyncio.current_task()
-
-        def on_signal(number: int) -> None:
-            received.append(number)
-            if len(received) == 1 and notice:
-                stop.set()
-                if not is_quiet:
-                    sys.stderr.write(f"{notice}\n")
-            elif task is not None:
-                task.cancel()
-
-        with contextlib.suppress(NotImplementedError):  # Windows: there Ctrl-C ends asyncio.run at once
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, on_signal, number)
+        stop = asyncio.Event()
+        _listen(received, stop, "" if is_quiet else notice, can_finish=bool(notice))
         return await work(stop)
 
     on_sigterm = signal.getsignal(signal.SIGTERM)
@@ -69,3 +57,23 @@ def run(
     if received and not is_over_then:
         raise Stopped(received[0])
     return result
+
+
+def _listen(received: list[int], stop: "asyncio.Event", notice: str, *, can_finish: bool) -> None:
+    """Take signals from here on, for the task that is running."""
+    import asyncio
+
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def on_signal(number: int) -> None:
+        received.append(number)
+        if len(received) == 1 and can_finish:
+            stop.set()
+            if notice:
+                sys.stderr.write(f"{notice}\n")
+        elif task is not None:
+            task.cancel()
+
+    with contextlib.suppress(NotImplementedError):  # Windows: there Ctrl-C ends asyncio.run at once
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, on_signal, number)

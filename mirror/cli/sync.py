@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mirror.cli.exit_codes import STORAGE, exit_code
+from mirror.cli.exit_codes import OK, REFUSED, STORAGE, exit_code
 from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, LogFile, Quiet, Verbosity
 from mirror.cli.output import to_json
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from mirror.config import Config
+    from mirror.dryrun import Estimate
     from mirror.model import RunReport
 
 EXAMPLES = """\
@@ -62,7 +63,7 @@ def sync(
     set_up_logging(verbosity=verbose, is_quiet=quiet, file=log_json, secrets=settings.credentials().secrets())
     races = [*(only or ()), *([race] if race and to is None else ())]
     if dry_run:
-        return _estimate(settings, races, is_full=full, as_json=as_json)
+        return _estimate(settings, races, is_full=full, as_json=as_json, is_quiet=quiet)
     return run(
         lambda stop: _sync(settings, races, stop, is_full=full, as_json=as_json, is_quiet=quiet),
         notice=STOPPING,
@@ -127,17 +128,27 @@ def report_json(report: "RunReport") -> str:
     return to_json({**asdict(report), **derived})
 
 
-def _estimate(settings: "Config", races: list[str], *, is_full: bool, as_json: bool) -> int:
+def _estimate(settings: "Config", races: list[str], *, is_full: bool, as_json: bool, is_quiet: bool) -> int:
     from mirror.cli.estimate import show_estimate
     from mirror.dryrun import try_sync
+    from mirror.progress import Progress
+    from mirror.tally import Tally
 
-    estimate = run(lambda _: try_sync(settings, races=races, is_full=is_full))
+    tally = Tally(phase="listing")
+    with Progress(tally, is_quiet=is_quiet, is_listing_only=True):
+        estimate = run(lambda _: try_sync(settings, races=races, is_full=is_full, tally=tally))
     if as_json:
-        typer.echo(to_json({**asdict(estimate), "has_room": estimate.has_room}))
+        typer.echo(to_json(_plain_estimate(estimate)))
     else:
         show_estimate(estimate)
     for text in estimate.incomplete:
         CAUSES.error("%s", text)
     if not estimate.has_room:
         CAUSES.error("%s", estimate.room_text)
-    return 3 if estimate.incomplete else 0 if estimate.has_room else STORAGE
+    return REFUSED if estimate.incomplete else OK if estimate.has_room else STORAGE
+
+
+def _plain_estimate(estimate: "Estimate") -> dict[str, object]:
+    """The fields of `Estimate`, and its totals."""
+    totals = {"files": estimate.files, "bytes": estimate.bytes, "has_room": estimate.has_room}
+    return {**asdict(estimate), **totals}

@@ -55,6 +55,7 @@ class Progress:
     Args:
         tally: What the run counts.
         is_quiet: Show nothing.
+        is_listing_only: Nothing will be fetched.
         console: Where the view stands.
         out: Where the summary goes.
         plain_every_s: Seconds between plain lines.
@@ -62,11 +63,13 @@ class Progress:
     """
 
     def __init__(
-        self, tally: Tally, *, is_quiet: bool = False, console: Console | None = None, out: Console | None = None,
-        plain_every_s: float = _PLAIN_EVERY_S, clock: Callable[[], float] = time.monotonic,
+        self, tally: Tally, *, is_quiet: bool = False, is_listing_only: bool = False,
+        console: Console | None = None, out: Console | None = None, plain_every_s: float = _PLAIN_EVERY_S,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self.tally = tally
         self._is_quiet = is_quiet
+        self._is_listing_only = is_listing_only
         self._console = console or Console(stderr=True, highlight=False)
         self._out = out or Console(highlight=False, markup=False, emoji=False)
         self._plain_every_s = plain_every_s
@@ -129,11 +132,12 @@ class Progress:
             (now.size_bytes - then.size_bytes) / seconds,
         )
 
-    def _rows(self) -> tuple[_Row, _Row]:
+    def _rows(self) -> list[_Row]:
         listing_rate, file_rate, byte_rate = self._sample()
         expected, listed = self.tally.photos_expected or 0, self.tally.photos_listed
         listing_left = (expected - listed) / listing_rate if expected >= listed and listing_rate else None
-        return self._listing(listing_rate, listing_left), self._fetching(file_rate, byte_rate, listing_left)
+        rows = [self._listing(listing_rate, listing_left), self._fetching(file_rate, byte_rate, listing_left)]
+        return rows[:1] if self._is_listing_only else rows
 
     def _listing(self, rate: float, left_s: float | None) -> _Row:
         tally = self.tally
@@ -205,10 +209,12 @@ class Progress:
 
     def line(self) -> str:
         """Say how far the run is, in one plain line."""
-        listing, fetching = self._rows()
-        said = [", ".join(filter(None, [row.label.lower() + " " + row.facts[0], *row.facts[1:]])) for row in
-                (listing, fetching) if row.facts[0]]  # fmt: skip
-        return "; ".join([clock_text(self._clock() - self._began_at) + " " + said[0], *said[1:], *self._notes()])
+        said = [
+            ", ".join(fact for fact in (f"{row.label.lower()} {row.facts[0]}", *row.facts[1:]) if fact)
+            for row in self._rows()
+            if row.facts[0]
+        ]
+        return f"{clock_text(self._clock() - self._began_at)} {'; '.join([*said, *self._notes()])}"
 
     def view(self) -> Group:
         """Draw how far the run is, for a terminal of any width."""
