@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shlex
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -97,8 +98,12 @@ def check(
         typer.echo(to_json([asdict(each) for each in findings]))
     elif not failed:
         typer.echo("\nAll is well. Next: mirror sync")
-    for each in failed:
-        CAUSES.error("%s: %s", each.what, each.text)
+    if failed and sys.stdout.isatty() and not as_json:
+        # Each stands on the screen already, with its advice.
+        CAUSES.error("not ready: %s", ", ".join(dict.fromkeys(each.what for each in failed)))
+    else:
+        for each in failed:
+            CAUSES.error("%s: %s", each.what, each.text)
     return failed[0].exit_code if failed else 0
 
 
