@@ -3,13 +3,15 @@
 import contextlib
 import os
 import sqlite3
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
 from mirror.errors import ArchiveError, ManifestError
 from mirror.manifest import Manifest, ManifestReader
-from mirror.manifest.open import APPLICATION_ID, VERSION, migrate
+from mirror.manifest.migrations import MIGRATIONS, VERSION
+from mirror.manifest.open import APPLICATION_ID, migrate
 from tests.test_manifest_desk import bytes_of, desk_at, names_in, photo
 
 
@@ -108,12 +110,31 @@ async def test_folder_that_cannot_be_made_is_an_archive_error(tmp_path: Path) ->
 def test_older_manifest_is_lifted_step_by_step(tmp_path: Path) -> None:
     """Each migration takes the file from one version to the next; a missing step is refused."""
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        migrate(connection, tmp_path, {0: "CREATE TABLE added (a)"})
-        assert connection.execute("SELECT count(*) FROM added").fetchone() == (0,)
+        migrate(connection, tmp_path, {0: "CREATE TABLE added (a)", 1: "INSERT INTO added VALUES (1)"})
+        assert connection.execute("SELECT count(*) FROM added").fetchone() == (1,)
         assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
         connection.execute("PRAGMA user_version = 0")
-        with pytest.raises(ManifestError, match="manifest version 0, this program needs 1"):
+        with pytest.raises(ManifestError, match="manifest version 0, this program needs 2"):
             migrate(connection, tmp_path, {})
+
+
+@pytest.mark.parametrize("version", range(1, VERSION))
+def test_lifted_manifest_is_like_a_new_one(tmp_path: Path, version: int) -> None:
+    """Whatever version a manifest began with, it ends with the same tables, columns, indexes and triggers."""
+    old = (Path(__file__).parent / "schemas" / f"v{version}.sql").read_text("utf-8")
+    new = resources.files("mirror.manifest").joinpath("schema.sql").read_text("utf-8")
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as lifted:
+        lifted.executescript(f"{old};PRAGMA user_version = {version}")
+        migrate(lifted, tmp_path, MIGRATIONS)
+        with contextlib.closing(sqlite3.connect(":memory:")) as fresh:
+            fresh.executescript(new)
+            assert shape_of(lifted) == shape_of(fresh)
+
+
+def shape_of(connection: sqlite3.Connection) -> dict[str, list[object]]:
+    """Every table with its columns, and the names of all else."""
+    rows = connection.execute("SELECT type || ' ' || name, name FROM sqlite_master").fetchall()
+    return {kind: connection.execute(f"PRAGMA table_xinfo({name})").fetchall() for kind, name in rows}
 
 
 # -- closing and copying --------------------------------------------------------------------------------------------

@@ -11,12 +11,10 @@ from pathlib import Path
 from mirror.errors import ArchiveError, ManifestError
 from mirror.manifest.ledger import WAY_OUT, Ledger, translated
 from mirror.manifest.lock import Lock
+from mirror.manifest.migrations import MIGRATIONS, VERSION
 from mirror.manifest.text import now_text
 
 APPLICATION_ID = 0x4D495252  # "MIRR"
-VERSION = 1
-MIGRATIONS: dict[int, str] = {}
-"""By version, the SQL that lifts a manifest from it to the next."""
 
 _BUSY_S = 5.0
 _MAGIC = b"SQLite format 3\0"

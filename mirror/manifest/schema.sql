@@ -1,6 +1,6 @@
 -- The manifest of an archive: what the source listed, what the archive wants, holds and lost, and how that came to be.
 -- These tables are a public interface: read them with any SQLite tool (while no run is on, or read-only).
--- Version 1 (PRAGMA user_version). Ids are the source's own numbers where the source has one. Times that end in
+-- Version 2 (PRAGMA user_version). Ids are the source's own numbers where the source has one. Times that end in
 -- _at are UTC text (2026-05-17T14:03:22Z) by the local clock; those that end in _ts are Unix seconds by the source's.
 
 -- The archive itself: one row.
@@ -151,6 +151,14 @@ CREATE TABLE reject (
     json TEXT NOT NULL,
     run_id INTEGER NOT NULL,                -- the run that met it last
     PRIMARY KEY (race_id, race_day_id, photo_id, variant, reason)
+) WITHOUT ROWID;
+
+-- Photos that were forgotten on request: nothing else of them is kept, and they are never planned again.
+CREATE TABLE tombstone (
+    race_id INTEGER NOT NULL,
+    photo_id INTEGER NOT NULL,          -- the source's
+    forgotten_at TEXT NOT NULL,
+    PRIMARY KEY (race_id, photo_id)
 ) WITHOUT ROWID;
 
 -- What changed at the source after a photo was first listed.
