@@ -19,7 +19,6 @@ from mirror.targets import find_race_id
 from mirror.transport import Transport
 
 _USAGE, _REFUSED, _STORAGE = 2, 3, 4
-_NETWORK_DISKS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afpfs", "webdav", "fuse.sshfs"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +70,7 @@ def _check_configuration(config: Config) -> Finding:
 async def _check_disk(config: Config) -> AsyncIterator[Finding]:
     root, least = config.archive.root, config.archive.min_free
     try:
-        kind, how, free = await _try_disk(root)
+        kind, how, free, is_on_network = await _try_disk(root)
     except ArchiveError as error:
         yield Finding(verdict="fail", what="disk", text=f"{error}: choose another archive.root", exit_code=_STORAGE)
         return
@@ -81,13 +80,13 @@ async def _check_disk(config: Config) -> AsyncIterator[Finding]:
         yield Finding(verdict="fail", what="disk", text=text, exit_code=_STORAGE)
         return
     yield Finding(verdict="ok", what="disk", text=text)
-    if kind in _NETWORK_DISKS and config.archive.state_dir is None:
+    if is_on_network and config.archive.state_dir is None:
         text = f"{root} lies on a network disk ({kind}): set archive.state_dir to a local folder for the manifest"
         yield Finding(verdict="warn", what="disk", text=text)
 
 
-async def _try_disk(root: Path) -> tuple[str, str, int]:
-    """Write where the archive is, or where it will be: file system, way of flushing, free bytes."""
+async def _try_disk(root: Path) -> tuple[str, str, int, bool]:
+    """Write where the archive is, or will be: file system, way of flushing, free bytes, and if it is on a network."""
     if (root / ".mirror").is_dir():
         return await _try_archive(root)
     parent = _nearest_folder(root)
@@ -107,10 +106,10 @@ def _nearest_folder(root: Path) -> Path:
     return next(folder for folder in (root, *root.parents) if folder.is_dir())
 
 
-async def _try_archive(root: Path) -> tuple[str, str, int]:
+async def _try_archive(root: Path) -> tuple[str, str, int, bool]:
     archive = await LocalArchive.open(root, create=True, min_free_bytes=0)
     try:
-        return archive.filesystem, archive.flush_kind, archive.free_bytes()
+        return archive.filesystem, archive.flush_kind, archive.free_bytes(), archive.is_on_network
     finally:
         await archive.aclose()
 

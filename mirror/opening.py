@@ -1,5 +1,6 @@
 """Rooms opened as the configuration says; shared by every command that needs one."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from mirror.manifest import Manifest
 from mirror.retry import RetryPolicy
 from mirror.source import Source
 from mirror.transport import Transport
+
+log = logging.getLogger(__name__)
 
 PROGRAM = f"mirror {__version__}"
 
@@ -82,6 +85,16 @@ def open_source(
     )
 
 
+async def leave_snapshot(config: Config, archive: LocalArchive, manifest: Manifest) -> None:
+    """Put a copy of the manifest beside the tree, where it does not lie there itself: the archive is whole by itself.
+
+    Raises:
+        ArchiveError: It cannot be written.
+    """
+    if config.archive.state_dir is not None:
+        await manifest.snapshot(archive.state / manifest_path(config).name)
+
+
 async def open_manifest(config: Config, archive: LocalArchive) -> Manifest:
     """Open the archive's manifest for writing, or make a new one for a new archive.
 
@@ -95,7 +108,15 @@ async def open_manifest(config: Config, archive: LocalArchive) -> Manifest:
             f"{path}: not found, but {archive.root} holds an archive: the manifest was lost or moved; "
             "put it back, or make it again with 'mirror rebuild'"
         )
-    manifest = await Manifest.open(path, create=True, program=PROGRAM, template=config.archive.template)
+    is_on_network = archive.is_on_network and config.archive.state_dir is None
+    if is_on_network:
+        log.warning(
+            "%s lies on a network disk (%s), where a manifest is slow and can be damaged: "
+            "set archive.state_dir to a local folder", archive.root, archive.filesystem,
+        )  # fmt: skip
+    manifest = await Manifest.open(
+        path, create=True, program=PROGRAM, template=config.archive.template, is_on_network=is_on_network
+    )
     try:
         if tree_id is None and (manifest.is_new or not await manifest.has_stored()):
             await archive.set_archive_id(manifest.archive_id)

@@ -16,7 +16,7 @@ from mirror.feed import Feed
 from mirror.leftovers import adopt_drafts, sweep_drafts, want_vanished
 from mirror.manifest import Manifest
 from mirror.model import Failed, Fetched, Job, PassReport, Postponed, RunReport, Stored
-from mirror.opening import open_manifest, open_source, open_transport, retry_policy
+from mirror.opening import leave_snapshot, open_manifest, open_source, open_transport, retry_policy
 from mirror.passes import Passes
 from mirror.pipeline import GroupLimits, run
 from mirror.records import variants_of
@@ -156,6 +156,7 @@ class _Run:
             stored_bytes=report.stored_bytes,
             failed=self.tally.failed,
         )
+        await leave_snapshot(self.config, self.archive, self.manifest)
         if self.is_refused is not None:
             raise self.is_refused
         return report

@@ -47,6 +47,12 @@ _FLUSHED_WHOLE = frozenset(
         "zfs",
     )
 )
+# fmt: off
+_ON_NETWORK = frozenset((
+    "9p", "afpfs", "afs", "ceph", "cifs", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs", "virtiofs",
+    "webdav", "fuse.davfs", "fuse.davfs2", "fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs",
+))
+# fmt: on
 _NOT_HERE = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOTTY, errno.ENODEV}
 _SYNCFS_TELLS = (5, 8)
 """Linux version since which syncfs reports that bytes could not be written (man 2 syncfs)."""
@@ -72,6 +78,11 @@ class System:
     kind: str = "fsync"
     link: Callable[..., None] = os.link
     clock: Callable[[], float] = time.monotonic
+
+    @property
+    def is_on_network(self) -> bool:
+        """Whether the disk is another machine's."""
+        return self.filesystem in _ON_NETWORK
 
     @classmethod
     def found_at(cls, folder: int) -> Self:

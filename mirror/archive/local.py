@@ -86,6 +86,11 @@ class LocalArchive:
         return self._folder.system.filesystem
 
     @property
+    def is_on_network(self) -> bool:
+        """Whether its disk is another machine's, as the type of the file system tells."""
+        return self._folder.system.is_on_network
+
+    @property
     def flush_kind(self) -> str:
         """How bytes get to the disk: ``syncfs``, ``fsync`` or ``F_FULLFSYNC``."""
         return self._flusher.kind

@@ -12,7 +12,7 @@ from mirror.errors import ArchiveError, ManifestError
 from mirror.manifest.ledger import WAY_OUT, Ledger, translated
 from mirror.manifest.lock import Lock
 from mirror.manifest.migrations import MIGRATIONS, VERSION
-from mirror.manifest.text import now_text
+from mirror.manifest.text import cleaned, now_text
 
 APPLICATION_ID = 0x4D495252  # "MIRR"
 
@@ -35,7 +35,9 @@ def uri_of(path: Path, options: str) -> str:
     return f"{path.absolute().as_uri()}?{options}"
 
 
-def open_ledger(path: Path, *, create: bool, program: str, template: str, lock_wait_s: float) -> Ledger:
+def open_ledger(
+    path: Path, *, create: bool, program: str, template: str, lock_wait_s: float, is_on_network: bool
+) -> Ledger:
     """Open, check and lock; see `mirror.manifest.Manifest.open`."""
     if create:
         try:
@@ -50,7 +52,8 @@ def open_ledger(path: Path, *, create: bool, program: str, template: str, lock_w
         if is_new:
             _make(path, program)
         check_file(path)
-        connection, is_wal = _connect(path)
+        _refuse_snapshot(path)
+        connection, is_wal = _connect(path, can_wal=not is_on_network)
         try:
             archive_id = _check_content(connection, path)
             connection.execute(_SELECTED)
@@ -170,6 +173,21 @@ def _judge_with_side_file(path: Path) -> None:
     _judge(path, application_id, version)
 
 
+def _refuse_snapshot(path: Path) -> None:
+    """Let nobody write a copy as if it were the manifest: the two would go different ways. Changes nothing."""
+    if _has_side_file(path):  # no copy has one
+        return
+    with translated(path), closing(sqlite3.connect(uri_of(path, "immutable=1"), uri=True)) as connection:
+        if not connection.execute("SELECT 1 FROM pragma_table_info('archive') WHERE name = 'snapshot_of'").fetchone():
+            return
+        rows = connection.execute("SELECT snapshot_of, snapshot_at FROM archive WHERE snapshot_of NOTNULL").fetchall()
+    for snapshot_of, snapshot_at in rows:
+        raise ManifestError(
+            f"{path}: a snapshot of {snapshot_at}; the manifest itself lies at {cleaned(snapshot_of)}: set "
+            "archive.state_dir to its folder, or make a manifest of the snapshot with 'mirror rebuild'"
+        )
+
+
 def _check_content(connection: sqlite3.Connection, path: Path) -> str:
     """Touch the ends of the tables: a few pages, whatever the file's size. Returns the archive's id."""
     with translated(path):
@@ -195,13 +213,13 @@ def migrate(connection: sqlite3.Connection, path: Path, migrations: dict[int, st
 # -- the connection -------------------------------------------------------------------------------------------------
 
 
-def _connect(path: Path) -> tuple[sqlite3.Connection, bool]:
+def _connect(path: Path, *, can_wal: bool) -> tuple[sqlite3.Connection, bool]:
     with translated(path):
         connection = sqlite3.connect(
             uri_of(path, "mode=rw"), uri=True, timeout=_BUSY_S, isolation_level=None, cached_statements=256
         )
         try:
-            mode = _journal(connection)
+            mode = _journal(connection, "WAL" if can_wal else "DELETE")
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             connection.execute("PRAGMA temp_store = MEMORY")
             connection.execute("PRAGMA foreign_keys = OFF")
@@ -216,10 +234,10 @@ def _connect(path: Path) -> tuple[sqlite3.Connection, bool]:
     return connection, mode == "wal"
 
 
-def _journal(connection: sqlite3.Connection) -> str:
+def _journal(connection: sqlite3.Connection, wish: str) -> str:
     """Ask for a WAL, so that readers and the writer do not wait for each other; some disks cannot have one."""
     try:
-        mode: str = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        mode: str = connection.execute(f"PRAGMA journal_mode = {wish}").fetchone()[0]
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
             raise
@@ -227,8 +245,12 @@ def _journal(connection: sqlite3.Connection) -> str:
     return mode
 
 
-def write_snapshot(connection: sqlite3.Connection, to: Path) -> None:
-    """Copy the manifest to another file, which carries its name only when it is whole."""
+def write_snapshot(connection: sqlite3.Connection, to: Path, *, of: str | None = None) -> None:
+    """Copy the manifest to another file, which carries its name only when it is whole.
+
+    Args:
+        of: Where the manifest lies, if the copy is not to be written as if it were the manifest.
+    """
     draft = to.with_name(f"{to.name}.new")
     try:
         draft.unlink(missing_ok=True)
@@ -237,6 +259,8 @@ def write_snapshot(connection: sqlite3.Connection, to: Path) -> None:
             connection.backup(copy, pages=_COPY_PAGES, sleep=0)
             # A copy stands alone: it must be readable where no WAL can be made.
             copy.execute("PRAGMA journal_mode = DELETE")
+            if of is not None:
+                copy.execute("UPDATE archive SET snapshot_of = ?, snapshot_at = ?", (of, now_text()))
         _publish(draft, to)
     except OSError as error:
         raise ArchiveError(f"{to}: cannot be written: {error.strerror}") from error

@@ -8,7 +8,9 @@ CREATE TABLE archive (
     archive_id TEXT NOT NULL,           -- random; the same text stands in .mirror/archive-id beside the tree
     created_at TEXT NOT NULL,
     created_by TEXT NOT NULL,           -- program and version
-    newest_wanted_no INTEGER NOT NULL DEFAULT 0  -- the highest asset.wanted_no ever given
+    newest_wanted_no INTEGER NOT NULL DEFAULT 0,  -- the highest asset.wanted_no ever given
+    snapshot_of TEXT,                   -- where the manifest lies that this file is a copy of; null in a manifest itself
+    snapshot_at TEXT                    -- when the copy was made
 );
 
 -- One row for each race that was ever mirrored.
