@@ -226,15 +226,15 @@ async def fetch_asset(
         if small is None:
             async for chunk in body.chunks(chunk_bytes):
                 await draft.write(chunk)
-    if small is not None:
-        digest, picture = await draft.write_whole(small, examine)
-        return _content(len(small), digest, picture, body)
     try:
-        digest, picture = await draft.finish(examine)
+        digest, picture = await (draft.finish(examine) if small is None else draft.write_whole(small, examine))
     except FetchError:
-        # The bytes are all there and still no picture: going on from them would never mend it.
-        await draft.restart()
+        transport.note_body(job.host, is_picture=False)
+        if small is None:
+            # The bytes are all there and still no picture: going on from them would never mend it.
+            await draft.restart()
         raise
+    transport.note_body(job.host, is_picture=True)
     return _content(draft.size_bytes, digest, picture, body)
 
 

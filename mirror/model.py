@@ -265,6 +265,8 @@ class RunReport:
     bibs_changed: int = 0
     retries: int = 0
     api_calls: int = 0
+    closed_hosts: tuple[tuple[str, str], ...] = ()
+    """Hosts that were asked no more in this run, each with the reason: what they have stays wanted."""
     is_stopped: bool = False
     """Whether a signal or the caller ended the run early."""
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from mirror import __version__
@@ -10,6 +11,7 @@ from mirror.config import Config
 from mirror.errors import FetchError, ManifestError
 from mirror.hosts import HostRules
 from mirror.manifest import Manifest
+from mirror.pace import HostPace
 from mirror.retry import RetryPolicy
 from mirror.source import Source
 from mirror.transport import Transport
@@ -58,9 +60,14 @@ def open_transport(config: Config, *, on_bytes: Callable[[int], None] | None = N
         most_hops=settings.most_redirects,
         proxy=settings.proxy,
         ca_file=settings.ca_file,
-        start_requests=most if is_fixed else min(settings.start_requests, most),
-        least_requests=most if is_fixed else settings.least_requests,
         most_requests=most,
+        new_pace=partial(
+            HostPace,
+            start=most if is_fixed else min(settings.start_requests, most),
+            least=most if is_fixed else settings.least_requests,
+            most=most,
+            patience_s=settings.host_patience,
+        ),
         limit_rate_bytes_s=settings.limit_rate,
         on_bytes=on_bytes,
     )

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from mirror.breaker import Breaker
+
 _SHORT_EPOCH_S = 0.1
 _EPOCH_S = 0.25
 _LONGEST_EPOCH_S = 2.0
@@ -50,19 +52,17 @@ class HostPace:
     With ``least == most`` the limit stays where it is.
 
     Args:
-        trip_after: So many requests in a row without any answer, and the host is asked no more in this run.
+        patience_s: How long the host may fail everything before it is asked no more in this run.
     """
 
-    def __init__(self, *, start: int = 8, least: int = 1, most: int = 64, trip_after: int = 20) -> None:
+    def __init__(self, *, start: int = 8, least: int = 1, most: int = 64, patience_s: float = 300.0) -> None:
         self.limit = max(least, min(start, most))
         self.least = least
         self.most = most
-        self.trip_after = trip_after
         self.in_flight = 0
         self.held_until = 0.0
         self.is_closed = False
-        self.is_tripped = False
-        self._silent = 0
+        self.breaker = Breaker(patience_s=patience_s)
         self._is_adaptive = least < most
         self._epoch: _Epoch | None = None
         # Requests that must still end before the limit of now shows in what is measured; None while measuring.
@@ -79,9 +79,19 @@ class HostPace:
         # Requests in flight that were sent before the limit was halved.
         self._old = 0
 
+    @property
+    def is_tripped(self) -> bool:
+        """Whether the host fails everything, and is asked no more in this run."""
+        return bool(self.breaker.why_tripped)
+
+    @property
+    def allowed(self) -> int:
+        """How many requests the host gets at once now: one, while it must show that it is back."""
+        return 1 if self.breaker.is_on_trial else self.limit
+
     def can_start(self, now: float) -> bool:
         """Whether the host may get one more request."""
-        return self.in_flight < self.limit and now >= self.held_until and not (self.is_closed or self.is_tripped)
+        return self.in_flight < self.allowed and now >= self.held_until and not (self.is_closed or self.is_tripped)
 
     def started(self, now: float) -> None:
         """Note a request on its way."""
@@ -94,20 +104,31 @@ class HostPace:
         epoch.size_bytes += size_bytes
         self._maybe_think(now, epoch)
 
-    def finished(self, now: float, *, size_bytes: int) -> None:
-        """Note a request that was answered to its end."""
-        self._silent = 0
+    def finished(self, now: float, *, size_bytes: int, denial: str = "") -> None:
+        """Note a request that was answered to its end.
+
+        Args:
+            denial: What it said, if it was no more than a refusal.
+        """
+        if denial:
+            self.breaker.denied(denial)
+        else:
+            self.breaker.gave()
+        self.breaker.ended()
         epoch = self._ended(now)
         epoch.done += 1
         epoch.size_bytes += size_bytes
         self._maybe_think(now, epoch)
 
-    def failed(self, now: float, *, throttled: bool, answered: bool) -> None:
-        """Note a request that failed: throttled, broken off, or never answered at all."""
+    def failed(self, now: float, *, throttled: bool, answered: bool, is_final: bool = False, why: str = "") -> None:
+        """Note a request that failed: throttled, broken off, or never answered at all, and why."""
         was_old = self._old > 0
         epoch = self._ended(now)
-        self._silent = 0 if answered else self._silent + 1
-        self.is_tripped = self.is_tripped or self._silent >= self.trip_after
+        pause_s = self.breaker.failed(
+            now, is_answered=answered, is_old=self.breaker.ended(), is_final=is_final, in_flight=self.in_flight, why=why
+        )
+        if pause_s:
+            self.hold(now + pause_s)
         epoch.failed += 1
         if not throttled:
             self._maybe_think(now, epoch)
@@ -119,6 +140,7 @@ class HostPace:
 
     def dropped(self, now: float) -> None:
         """Note a request that ended without saying anything about the host: cancelled, or refused by us."""
+        self.breaker.ended()
         self._ended(now)
 
     def hold(self, until: float) -> None:

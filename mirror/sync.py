@@ -286,5 +286,6 @@ class _Run:
             bibs_changed=self.passes.bibs_changed,
             retries=self.tally.retries,
             api_calls=self.transport.api_calls,
+            closed_hosts=tuple(self.transport.closed_hosts()),
             is_stopped=self.stop.is_set() and self.is_refused is None,
         )

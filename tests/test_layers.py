@@ -30,6 +30,7 @@ FLOORS = [
     {"manifest"},
     {"archive", "imagecheck", "retry", "body", "hosts"},
     {"credentials", "fields", "layout", "pace", "race_ref", "units", "demo"},
+    {"breaker"},
     {"model", "tally"},
     {"errors"},
 ]

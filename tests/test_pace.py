@@ -207,25 +207,6 @@ def test_pace_is_fixed_when_least_is_most() -> None:
     assert pace.limit == 16
 
 
-def test_pace_trips_after_silence() -> None:
-    """So many requests in a row without an answer end the host's part in the run."""
-    pace = HostPace(trip_after=3)
-    for _ in range(3):
-        pace.started(1.0)
-        pace.failed(2.0, throttled=False, answered=False)
-    assert pace.is_tripped
-    assert not pace.can_start(3.0)
-
-
-def test_pace_does_not_trip_when_answers_come_in_between() -> None:
-    """One answer, even a bad one, starts the count again."""
-    pace = HostPace(trip_after=3)
-    for number in range(20):
-        pace.started(1.0)
-        pace.failed(2.0, throttled=False, answered=number % 3 == 0)
-    assert not pace.is_tripped
-
-
 def test_pace_holds_until_the_moment_asked_for() -> None:
     """A held host gets nothing before its time; a shorter hold does not shorten a longer one."""
     pace = HostPace()
@@ -244,7 +225,7 @@ def test_pace_starts_nothing_when_closed() -> None:
 
 def test_pace_forgets_dropped_requests() -> None:
     """A cancelled request gives its place back and counts for nothing."""
-    pace = HostPace(start=1, least=1, trip_after=1)
+    pace = HostPace(start=1, least=1)
     pace.started(1.0)
     assert not pace.can_start(1.0)
     pace.dropped(1.1)

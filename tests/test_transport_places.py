@@ -1,10 +1,12 @@
 """Places at hosts: how many ask at once, in which order, and who is turned away."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from mirror.errors import GoneError, HeldError, ThrottledError, UnreachableError
+from mirror.pace import HostPace
 from mirror.transport import Transport
 from tests.wire import PICTURE, Request, Wire, always, answer, fetch, in_turn, open_transport, raw_server
 
@@ -35,7 +37,7 @@ async def test_limit_holds_over_all_hosts() -> None:
     """Two hosts together get no more than the most."""
     gate = Gate()
     async with raw_server(gate) as one, raw_server(gate) as other:
-        async with open_transport(start_requests=3, least_requests=3, most_requests=3) as transport:
+        async with open_transport(most_requests=3, new_pace=partial(HostPace, start=3, least=3, most=3)) as transport:
             wanted = [asyncio.create_task(fetch(transport, host.url())) for host in (one, other) for _ in range(5)]
             for _ in range(3):
                 await gate.asked.get()
@@ -99,7 +101,8 @@ async def test_long_retry_after_closes_the_host() -> None:
         with pytest.raises(ThrottledError):
             await fetch(transport, server.url())
         assert transport.is_closed(server.host)
-        assert transport.closed_hosts() == [server.host]
+        ((host, why),) = transport.closed_hosts()
+        assert (host, "longest_retry_after" in why) == (server.host, True)
         assert "longest_retry_after" in transport.why_closed(server.host)
         with pytest.raises(HeldError, match="longest_retry_after"):
             await fetch(transport, server.url())
@@ -135,18 +138,25 @@ async def _fail(transport: Transport, url: str, times: int) -> None:
             await fetch(transport, url)
 
 
-async def test_silent_host_is_tripped() -> None:
-    """After twenty requests in a row without any answer a host is asked no more."""
+async def test_silent_host_is_left_alone_and_then_tripped() -> None:
+    """After ten requests without any answer a host is left alone, and given up when patience ends."""
 
     async def cut(_: Request, wire: Wire) -> None:
         wire.reset()
 
     async with raw_server(cut) as server, open_transport() as transport:
-        await _fail(transport, server.url(), 19)
-        assert not transport.is_closed(server.host)
+        await _fail(transport, server.url(), 9)
+        assert not transport.is_held(server.host)
         await _fail(transport, server.url(), 1)
-        assert "did not answer 20 requests" in transport.why_closed(server.host)
-        with pytest.raises(HeldError, match="did not answer"):
+        assert transport.is_held(server.host)
+        assert transport.limit(server.host) == 1
+        with pytest.raises(HeldError, match="fails everything, and is left alone"):
+            await fetch(transport, server.url())
+        assert not transport.is_closed(server.host)
+    async with raw_server(cut) as server, open_transport(new_pace=partial(HostPace, patience_s=0)) as transport:
+        await _fail(transport, server.url(), 10)
+        assert "failed every request for 0 s" in transport.why_closed(server.host)
+        with pytest.raises(HeldError, match="Connection reset"):
             await fetch(transport, server.url())
 
 

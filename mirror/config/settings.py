@@ -147,6 +147,7 @@ class DownloadSettings(Section):
     longest_wait: Duration = 60.0
     total_wait: Duration = 600.0
     longest_retry_after: Duration = 300.0
+    host_patience: Duration = 300.0
     connect_timeout: Wait = 10.0
     stall_timeout: Wait = 30.0
     least_rate: Size = 1000

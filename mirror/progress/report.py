@@ -103,6 +103,7 @@ def causes(report: RunReport) -> list[str]:
         for each in report.passes
         if not each.is_complete and not report.is_stopped
     ]
+    lines += [f"{host} is asked no more in this run: {why}" for host, why in report.closed_hosts]
     lines += [
         _failure_line(group) for group in report.failures if not (report.is_stopped and group.reason == _NOT_TRIED)
     ]

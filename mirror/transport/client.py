@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -58,8 +57,8 @@ class Transport:
         most_hops: Redirects followed for one picture.
         proxy: Taken for every request; without one ``HTTPS_PROXY`` and ``NO_PROXY`` decide if ``trust_env_proxy``.
         ca_file: Certificates trusted besides the system's.
-        start_requests: Requests that a new host gets at once, adapted between ``least_requests`` and
-            ``most_requests``; the latter holds over all hosts together too.
+        most_requests: Pictures asked for at once over all hosts together.
+        new_pace: Makes the pace of a host that is new: how many of them it gets.
         limit_rate_bytes_s: Bytes per second over all pictures together; nothing or 0 for no limit. Can be set later.
         on_bytes: Told of bytes as they come.
     Raises:
@@ -84,9 +83,8 @@ class Transport:
         proxy: str | None = None,
         trust_env_proxy: bool = True,
         ca_file: Path | None = None,
-        start_requests: int = 8,
-        least_requests: int = 1,
         most_requests: int = 64,
+        new_pace: Callable[[], HostPace] = HostPace,
         limit_rate_bytes_s: float | None = None,
         on_bytes: Callable[[int], None] | None = None,
     ) -> None:
@@ -115,10 +113,7 @@ class Transport:
             trust_env_proxy=trust_env_proxy,
             ca_file=ca_file,
         )
-        self.places = Places(
-            most=most_requests,
-            new_pace=partial(HostPace, start=start_requests, least=least_requests, most=most_requests),
-        )
+        self.places = Places(most=most_requests, new_pace=new_pace)
         self._api_origin = api_origin
         self._api_answer_s = api_answer_s
         self._largest_page_bytes = largest_page_bytes
@@ -256,13 +251,17 @@ class Transport:
         pace = self.places.known(host)
         return why_closed(pace) if pace is not None else ""
 
-    def closed_hosts(self) -> list[str]:
-        """Hosts that are asked no more in this run."""
-        return [host for host in self.places.hosts() if self.is_closed(host)]
+    def closed_hosts(self) -> list[tuple[str, str]]:
+        """Hosts that are asked no more in this run, each with the reason."""
+        return [(host, why) for host in self.places.hosts() if (why := self.why_closed(host))]
+
+    def note_body(self, host: str, *, is_picture: bool) -> None:
+        """Tell what a body of a host turned out to be: one that never gives a whole picture is asked no more."""
+        self.places.pace(host).breaker.judged(is_picture=is_picture)
 
     def limit(self, host: str) -> int:
         """How many requests a host gets at once, as found so far."""
-        return self.places.pace(host).limit
+        return self.places.pace(host).allowed
 
 
 def _has_origin(url: str, origin: str) -> bool:

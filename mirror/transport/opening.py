@@ -15,8 +15,6 @@ from mirror.errors import (
     MismatchError,
     RefusedError,
     ThrottledError,
-    TruncatedError,
-    UnreachableError,
 )
 from mirror.hosts import host_of, without_query
 from mirror.transport.answers import FOREIGN, REDIRECTS, status_error
@@ -139,20 +137,21 @@ class Opening:
 
     def _tell(self, error: BaseException | None) -> None:
         pace, now = self._pace, time.monotonic()
-        if error is None or self._is_answer(error):
+        if error is None:
             pace.finished(now, size_bytes=self._body.untold_bytes if self._body is not None else 0)
-        elif isinstance(error, HeldError) or not isinstance(error, ThrottledError | UnreachableError | TruncatedError):
+        elif not isinstance(error, FetchError) or isinstance(error, HeldError | MismatchError):
             pace.dropped(now)
+        elif not error.transient and self._response is not None:
+            # The host did its part, though not to our liking.
+            pace.finished(now, size_bytes=0, denial=_said(error))
         else:
             is_throttled = isinstance(error, ThrottledError)
-            pace.failed(now, throttled=is_throttled, answered=self._response is not None)
+            pace.failed(
+                now, throttled=is_throttled, answered=self._response is not None, is_final=not error.transient,
+                why=_said(error),
+            )  # fmt: skip
             if is_throttled and error.retry_after_s:
                 self._hold(now, error.retry_after_s)
-
-    @staticmethod
-    def _is_answer(error: BaseException) -> bool:
-        """Whether the host did its part, though not to our liking."""
-        return isinstance(error, FetchError) and not error.transient and error.status is not None
 
     def _hold(self, now: float, seconds: float) -> None:
         """Leave the host alone that said so, and the one that sends us there."""
@@ -161,3 +160,8 @@ class Opening:
             pace.hold(now + seconds)
             if seconds > self._transport.longest_retry_after_s:
                 pace.close()
+
+
+def _said(error: FetchError) -> str:
+    """What happened, without the address: the reason goes for the host."""
+    return error.message.removeprefix(f"{error.url}: ")

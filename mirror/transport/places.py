@@ -94,7 +94,8 @@ class Places:
         if pace.is_tripped or pace.is_closed:
             raise HeldError(f"{host}: {why_closed(pace)}", retry_after_s=held_s(pace))
         if (seconds := held_s(pace)) > 0:
-            raise HeldError(f"{host}: asked us to wait, {seconds:.0f} s are left", retry_after_s=seconds)
+            why = "fails everything, and is left alone" if pace.breaker.is_on_trial else "asked us to wait"
+            raise HeldError(f"{host}: {why}, {seconds:.0f} s are left", retry_after_s=seconds)
 
     def _lane(self, host: str) -> _Lane:
         lane = self._lanes.get(host)
@@ -137,5 +138,5 @@ def held_s(pace: HostPace) -> float:
 def why_closed(pace: HostPace) -> str:
     """Say why a host is asked no more; empty if it still is."""
     if pace.is_tripped:
-        return f"did not answer {pace.trip_after} requests in a row"
+        return pace.breaker.why_tripped
     return "asks for a longer pause than download.longest_retry_after" if pace.is_closed else ""
