@@ -114,5 +114,9 @@ class ArchiveError(MirrorError):
     """The archive takes no more: full, read-only, I/O error, SQLite's own included."""
 
 
+class DamagedError(ArchiveError):
+    """One stored file is not what the manifest says of it: absent, unreadable, or of another size."""
+
+
 class ManifestError(MirrorError):
     """The manifest or the archive is in use by another run, foreign, newer or damaged."""

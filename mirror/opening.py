@@ -102,9 +102,11 @@ async def leave_snapshot(config: Config, archive: LocalArchive, manifest: Manife
         await manifest.snapshot(archive.state / manifest_path(config).name)
 
 
-async def open_manifest(config: Config, archive: LocalArchive) -> Manifest:
+async def open_manifest(config: Config, archive: LocalArchive, *, create: bool = True) -> Manifest:
     """Open the archive's manifest for writing, or make a new one for a new archive.
 
+    Args:
+        create: Whether there may be none yet.
     Raises:
         ManifestError: In use, damaged, newer; or manifest and tree do not belong together.
     """
@@ -122,7 +124,7 @@ async def open_manifest(config: Config, archive: LocalArchive) -> Manifest:
             "set archive.state_dir to a local folder", archive.root, archive.filesystem,
         )  # fmt: skip
     manifest = await Manifest.open(
-        path, create=True, program=PROGRAM, template=config.archive.template, is_on_network=is_on_network
+        path, create=create, program=PROGRAM, template=config.archive.template, is_on_network=is_on_network
     )
     try:
         if tree_id is None and (manifest.is_new or not await manifest.has_stored()):

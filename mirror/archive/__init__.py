@@ -1,6 +1,19 @@
 """The tree: drafts, versions and the files under their final names. The only room that writes assets."""
 
+from mirror.archive.copying import How, StoredFiles, put_copy
 from mirror.archive.local import LocalArchive
+from mirror.archive.neighbour import flush_folder, new_file
 from mirror.archive.seam import Archive, Draft, KeptDraft, Publication
 
-__all__ = ["Archive", "Draft", "KeptDraft", "LocalArchive", "Publication"]
+__all__ = [
+    "Archive",
+    "Draft",
+    "How",
+    "KeptDraft",
+    "LocalArchive",
+    "Publication",
+    "StoredFiles",
+    "flush_folder",
+    "new_file",
+    "put_copy",
+]

@@ -54,6 +54,13 @@ def in_words(size_bytes: int) -> str:
     return f"{size:.1f} {_UNITS[step]}" if step else f"{size_bytes} bytes"
 
 
+def in_plain_words(error: OSError) -> str:
+    """Say what a disk refused with in words that people know."""
+    if error.errno == errno.ENOSPC:
+        return "the disk is full"
+    return _IN_WORDS.get(error.errno or 0) or error.strerror or "the disk refused"
+
+
 def write_all(descriptor: int, body: bytes) -> None:
     """Write every byte; one call may take fewer."""
     written = os.write(descriptor, body)
@@ -175,9 +182,9 @@ class Disk:
             needed = f", {in_words(needed_bytes)} needed" if needed_bytes else ""
             with contextlib.suppress(OSError):  # a disk in trouble may refuse this question too
                 needed = f" ({in_words(self.free_bytes())} free{needed})"
-            words = f"the disk is full{needed}"
+            words = f"{in_plain_words(error)}{needed}"
         else:
-            words = _IN_WORDS.get(error.errno or 0) or error.strerror or "the disk refused"
+            words = in_plain_words(error)
         return ArchiveError(f"{printable(str(self.root))}: cannot {doing} {printable(path)}: {words}")
 
     @contextlib.contextmanager

@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from mirror.manifest import passes, planning, races, recording, selection, summary
-from mirror.manifest.desk import Desk
+from mirror.manifest import choice, passes, planning, races, recording, selection, summary
 from mirror.manifest.open import write_snapshot
 from mirror.manifest.rows import (
     Commit,
@@ -19,10 +18,11 @@ from mirror.manifest.rows import (
     StoredRow,
     Unlisted,
 )
+from mirror.manifest.thread import ManifestThread
 from mirror.model import Album, Failed, Fetched, Job, Page, PassKind, Race, Scope, Stored, Variant
 
 
-class Manifest(Desk):
+class Manifest(ManifestThread):
     """The ledger of an archive, open for the one program that may write it.
 
     Every method is one transaction: done as a whole or, when it raises, not at all. All of them raise `ManifestError`
@@ -85,6 +85,13 @@ class Manifest(Desk):
                 found, after = await self._write(selection.widen, race_id, variants, after, variants_of)
                 count += found
         return count
+
+    async def choose(self, asset_ids: Sequence[int]) -> None:
+        """Put these assets in the place of a selection: they alone are fetched and counted, set aside or not.
+
+        Those that are gone become wanted; what is stored stays as it is.
+        """
+        await self._write_durably(choice.choose, asset_ids)
 
     async def hosts(self) -> list[str]:
         """Hosts with wanted assets in the selection, sorted; one may have nothing left."""

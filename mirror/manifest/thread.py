@@ -1,4 +1,4 @@
-"""The thread behind a manifest: opened, handed work, closed."""
+"""The one thread that owns the connection: how a manifest is opened for writing, worked on, and closed."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,8 +15,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Desk:
-    """The thread that owns a manifest's connection, and the ways to hand it work."""
+class ManifestThread:
+    """An open ledger and its thread: what every method of `mirror.manifest.Manifest` goes through."""
 
     def __init__(self, ledger: Ledger, thread: ThreadPoolExecutor) -> None:
         self._ledger = ledger
