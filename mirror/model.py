@@ -265,6 +265,13 @@ class RunReport:
     bibs_changed: int = 0
     retries: int = 0
     api_calls: int = 0
+    rechecked: int = 0
+    """Stored assets whose bytes at the source were asked about."""
+    changed: int = 0
+    """Those of them that the source has other bytes for, or may have: wanted again."""
+    unchecked: int = 0
+    """Those that could not be asked about."""
+    unchecked_example: str = ""
     closed_hosts: tuple[tuple[str, str], ...] = ()
     """Hosts that were asked no more in this run, each with the reason: what they have stays wanted."""
     is_stopped: bool = False
@@ -280,7 +287,7 @@ class RunReport:
         """What a command that ends with this report exits with: 0, 1 or 3; a signal's own code is the caller's."""
         if not self.is_listing_complete:
             return 3
-        return 0 if self.is_everything_stored else 1
+        return 0 if self.is_everything_stored and not self.unchecked else 1
 
     @property
     def is_listing_complete(self) -> bool:

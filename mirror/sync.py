@@ -16,6 +16,7 @@ from mirror.model import PassReport, RunReport
 from mirror.opening import leave_snapshot, open_manifest, open_source, open_transport, retry_policy
 from mirror.passes import Passes
 from mirror.pipeline import GroupLimits
+from mirror.recheck import Rechecked, recheck
 from mirror.records import variants_of
 from mirror.tally import Tally
 from mirror.targets import Targets, Wish, resolve
@@ -31,6 +32,7 @@ async def run_sync(
     *,
     races: Sequence[str] = (),
     is_full: bool = False,
+    is_recheck: bool = False,
     stop: asyncio.Event | None = None,
     tally: Tally | None = None,
 ) -> RunReport:
@@ -39,6 +41,8 @@ async def run_sync(
     Args:
         races: Only these of the configured races, by id or URL; empty means all.
         is_full: Read every listing from end to end, due or not.
+        is_recheck: Ask about every stored asset whether the source still has the same bytes, and fetch those that
+            changed: pictures are rendered anew under the same URL.
         stop: When set, the run ends early and cleanly: what is finished is recorded.
         tally: Counts that a watcher may read while the run is on.
     Returns:
@@ -51,7 +55,7 @@ async def run_sync(
     """
     wishes = wishes_of(config, races)
     async with _opened(config, stop, tally, create=True) as fetching:
-        return await _Sync(config, fetching, is_full=is_full).to_its_end(wishes)
+        return await _Sync(config, fetching, is_full=is_full, is_recheck=is_recheck).to_its_end(wishes)
 
 
 async def run_fetch(
@@ -149,7 +153,7 @@ def _first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
 class _Sync:
     """The joints of a run that lists; every decision is made elsewhere."""
 
-    def __init__(self, config: Config, fetching: Fetching, *, is_full: bool) -> None:
+    def __init__(self, config: Config, fetching: Fetching, *, is_full: bool, is_recheck: bool) -> None:
         self.config = config
         self.fetching = fetching
         self.archive = fetching.archive
@@ -175,6 +179,8 @@ class _Sync:
             before_full=self.find_vanished,
         )
         self.vanished: int | None = None
+        self.is_recheck = is_recheck
+        self.rechecked = Rechecked()
 
     async def to_its_end(self, wishes: Sequence[Wish]) -> RunReport:
         await self.fetching.begin("sync")
@@ -223,11 +229,30 @@ class _Sync:
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(_RACE_DAYS_AT_ONCE):
                     tasks.create_task(lister())
+            if self.is_recheck and not self.stop.is_set():
+                self.tally.phase = "rechecking"
+                await self.recheck()
         finally:
             self.tally.is_listing_done = True
             self.tally.phase = "fetching"
             self.fetching.answered.set()
             self.feed.end_listing()
+
+    async def recheck(self) -> None:
+        """Ask about what is stored, while pictures are being fetched."""
+
+        async def want_again(asset_ids: Sequence[int], why: str) -> None:
+            self.tally.wanted += await self.manifest.want_again(asset_ids, why, is_lost=False)
+            self.feed.wake()
+
+        await recheck(
+            self.manifest,
+            self.fetching.transport,
+            want_again,
+            retry=retry_policy(self.config),
+            at_once=2 * self.fetching.transport.most_requests,
+            into=self.rechecked,
+        )
 
     async def stop_listing(self, listing: asyncio.Task[None]) -> None:
         await self.stop.wait()
@@ -251,6 +276,10 @@ class _Sync:
             await self.fetching.finish(),
             passes=(*refused, *self.passes.reports),
             vanished=self.vanished or 0,
+            rechecked=self.rechecked.asked,
+            changed=self.rechecked.changed,
+            unchecked=self.rechecked.failed,
+            unchecked_example=self.rechecked.example,
             rejects=await self.manifest.rejects_of_run(),
             bib_changes=tuple(self.passes.bib_changes),
             bibs_changed=self.passes.bibs_changed,

@@ -17,7 +17,7 @@ FLOORS = [
     {"progress", "demo_run"},
     {"dryrun"},
     {"sync", "check"},
-    {"passes", "fetching"},
+    {"passes", "recheck", "fetching"},
     {"leftovers"},
     {"targets", "listing"},
     {"opening"},

@@ -47,6 +47,9 @@ def sync(
         list[str] | None, typer.Option("--race", metavar="RACE", help="Only this configured race; repeatable.")
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Read every listing to its end, due or not.")] = False,
+    recheck: Annotated[
+        bool, typer.Option("--recheck", help="Ask whether stored pictures were rendered anew, and fetch those.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be fetched; store nothing.")] = False,
     archive: ArchiveDir = None,
     config: ConfigFile = None,
@@ -63,9 +66,11 @@ def sync(
     set_up_logging(verbosity=verbose, is_quiet=quiet, file=log_json, secrets=settings.credentials().secrets())
     races = [*(only or ()), *([race] if race and to is None else ())]
     if dry_run:
+        if recheck:
+            raise ConfigError("--recheck asks about every stored picture: it does not go with --dry-run")
         return _estimate(settings, races, is_full=full, as_json=as_json, is_quiet=quiet)
     return run(
-        lambda stop: _sync(settings, races, stop, is_full=full, as_json=as_json, is_quiet=quiet),
+        lambda stop: _sync(settings, races, stop, is_full=full, is_recheck=recheck, as_json=as_json, is_quiet=quiet),
         notice=STOPPING,
         is_quiet=quiet,
     )
@@ -88,8 +93,9 @@ def _settings(
 
 
 async def _sync(
-    settings: "Config", races: list[str], stop: "asyncio.Event", *, is_full: bool, as_json: bool, is_quiet: bool
-) -> int:
+    settings: "Config", races: list[str], stop: "asyncio.Event",
+    *, is_full: bool, is_recheck: bool, as_json: bool, is_quiet: bool,
+) -> int:  # fmt: skip
     from mirror.progress import Progress, causes
     from mirror.sync import run_sync
     from mirror.tally import Tally
@@ -97,7 +103,7 @@ async def _sync(
     tally = Tally()
     progress = Progress(tally, is_quiet=is_quiet)
     with progress:
-        report = await run_sync(settings, races=races, is_full=is_full, stop=stop, tally=tally)
+        report = await run_sync(settings, races=races, is_full=is_full, is_recheck=is_recheck, stop=stop, tally=tally)
     if as_json:
         typer.echo(report_json(report))
     elif not is_quiet:

@@ -4,6 +4,7 @@ from mirror.manifest.queries import ManifestReader
 from mirror.manifest.rows import (
     Commit,
     Counts,
+    HeldRow,
     Leftover,
     Missing,
     PassMemory,
@@ -20,6 +21,7 @@ from mirror.manifest.store import Manifest
 __all__ = [
     "Commit",
     "Counts",
+    "HeldRow",
     "Leftover",
     "Manifest",
     "ManifestReader",

@@ -113,6 +113,18 @@ class StoredRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldRow:
+    """A stored asset as the source gave it."""
+
+    asset_id: int
+    url: str
+    host: str
+    size_bytes: int
+    etag: str | None
+    last_modified: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
     """Assets that are wanted, within today's selection, and not stored."""
 

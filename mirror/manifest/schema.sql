@@ -172,7 +172,8 @@ CREATE TABLE history (
     photo_id INTEGER NOT NULL,
     what TEXT NOT NULL,                 -- bib added, bib removed, album, race day, url, variant offered,
                                         -- variant withdrawn, unlisted, listed again, replaced, gone,
-                                        -- vanished, damaged, changed
+                                        -- vanished, damaged, changed, rechecked (fetched again, since nothing
+                                        -- proved that the source still has the same bytes)
     variant TEXT,
     before TEXT,
     after TEXT

@@ -9,6 +9,7 @@ from mirror.manifest import choice, passes, planning, races, recording, selectio
 from mirror.manifest.open import write_snapshot
 from mirror.manifest.rows import (
     Commit,
+    HeldRow,
     Leftover,
     Missing,
     PassMemory,
@@ -185,6 +186,10 @@ class Manifest(ManifestThread):
     async def stored_batch(self, after_asset_id: int, limit: int) -> list[StoredRow]:
         """Stored assets of the selection with a higher id, in its order."""
         return await self._read(summary.stored_batch, after_asset_id, limit)
+
+    async def held_batch(self, after_asset_id: int, limit: int) -> list[HeldRow]:
+        """Read stored assets of the selection that the source still offers, in order of their ids."""
+        return await self._read(summary.held_batch, after_asset_id, limit)
 
     async def has_stored(self) -> bool:
         """Whether the archive holds any asset, selected or not."""

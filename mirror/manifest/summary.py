@@ -1,7 +1,7 @@
 """What is held, what is missing, what is gone: within the selection, as a run reports it."""
 
 from mirror.manifest.ledger import Ledger
-from mirror.manifest.rows import Missing, StoredRow
+from mirror.manifest.rows import HeldRow, Missing, StoredRow
 from mirror.manifest.selection import IS_ASIDE, IS_SELECTED, clock
 from mirror.manifest.text import cleaned
 from mirror.model import FailureGroup
@@ -23,6 +23,20 @@ def stored_batch(ledger: Ledger, after_asset_id: int, limit: int) -> list[Stored
         (after_asset_id, limit),
     )
     return [StoredRow(asset_id=asset_id, key=key, size_bytes=size) for asset_id, key, size in rows]
+
+
+def held_batch(ledger: Ledger, after_asset_id: int, limit: int) -> list[HeldRow]:
+    """Stored assets that the source still offers, by id."""
+    rows = ledger.connection.execute(
+        "SELECT a.asset_id, a.url, a.host, a.size_bytes, a.etag, a.last_modified "  # noqa: S608
+        "FROM asset AS a CROSS JOIN photo AS p ON p.photo_no = a.photo_no WHERE a.asset_id > ? AND a.state = 'stored' "
+        f"AND a.is_offered AND p.unlisted_at IS NULL AND {IS_SELECTED} ORDER BY a.asset_id LIMIT ?",
+        (after_asset_id, limit),
+    )
+    return [
+        HeldRow(asset_id=asset_id, url=url, host=host, size_bytes=size, etag=etag, last_modified=last_modified)
+        for asset_id, url, host, size, etag, last_modified in rows
+    ]
 
 
 def has_stored(ledger: Ledger) -> bool:

@@ -50,6 +50,8 @@ def _headline(report: RunReport) -> tuple[str, str]:
         return f"Finished, but {count_text(report.missing, 'file')} missing.", "yellow"
     if not report.is_everything_stored:
         return "Finished, but not everything could be had.", "yellow"
+    if report.unchecked:
+        return f"Finished, but {count_text(report.unchecked, 'file')} could not be rechecked.", "yellow"
     return "Complete. Everything wanted is stored.", "green"
 
 
@@ -79,6 +81,8 @@ def _odd_lines(report: RunReport) -> Iterator[str]:
     for count, words in (
         (report.adopted, "found finished from an earlier run, recorded without a request"),
         (report.vanished, "had vanished or changed in size: wanted again"),
+        (report.rechecked, "asked about again at the source"),
+        (report.changed, "had other bytes there, or nothing proved the same ones: fetched again"),
         (report.already_gone, "gone at the source since earlier runs"),
     ):
         if count:
@@ -107,6 +111,8 @@ def causes(report: RunReport) -> list[str]:
     lines += [
         _failure_line(group) for group in report.failures if not (report.is_stopped and group.reason == _NOT_TRIED)
     ]
+    if report.unchecked:
+        lines.append(f"{count_text(report.unchecked, 'file')} not rechecked, such as {report.unchecked_example}")
     if report.gone:
         lines.append(f"{count_text(report.gone, 'file')} gone: refused, and no longer listed")
     lines += [f"not usable: {reject}" for reject in report.rejects]
