@@ -20,6 +20,7 @@ from mirror.recheck import Rechecked, recheck
 from mirror.records import variants_of
 from mirror.tally import Tally
 from mirror.targets import Targets, Wish, resolve
+from mirror.timetable import follow
 
 _RACE_DAYS_AT_ONCE = 2
 
@@ -115,6 +116,9 @@ async def _opened(
 
         transport = open_transport(config, on_bytes=count_bytes)
         rooms.push_async_callback(transport.aclose)
+        if settings.limit_rate_at:
+            following = asyncio.create_task(follow(settings.limit_rate_at, transport.limit_rate))
+            rooms.callback(following.cancel)
         limits = GroupLimits(outcomes=settings.group_drafts, bytes=settings.group_bytes, wait_s=settings.group_wait)
         try:
             yield Fetching(

@@ -36,6 +36,12 @@ def test_example_is_valid_and_changes_nothing(file: ConfigFile) -> None:
     assert file.load(example_text()).model_dump() == file.load("").model_dump()
 
 
+def test_limits_by_time_of_day_are_read_in_order(file: ConfigFile) -> None:
+    """Times as a clock shows them, sizes as everywhere."""
+    rates = file.load('[download]\nlimit_rate_at = ["18:30 0", "8:00 500KB"]').download.limit_rate_at
+    assert [(each.minute, each.bytes_s) for each in rates] == [(480, 500_000), (1110, 0)]
+
+
 def test_example_holds_every_setting_and_no_other(file: ConfigFile) -> None:
     """Each setting of the model stands in the example once it is uncommented, and nothing else does."""
     text = example_text()

@@ -19,6 +19,7 @@ from tests.config_files import ConfigFile
 DURATION = 'expected a duration such as "30s", "10m" or "1h30m"'
 AUTO_DURATION = DURATION.replace("expected", 'expected "auto" or')
 SIZE = 'expected a size such as "512KB", "10MB" or "1GiB"'
+TIMES = 'expected times with sizes such as ["08:00 500KB", "18:30 0"]'
 TRIES = "expected a whole number from 1 to 1000"
 AT_ONCE = 'expected "auto" or a whole number from 1 to 256'
 VARIANTS = "expected some of original, large, thumbnail"
@@ -58,6 +59,8 @@ def file(tmp_path: Path) -> ConfigFile:
         ('[download]\nlargest_page = "ten"', f'2: download.largest_page: found "ten", {SIZE}'),
         ('[download]\nallow_http = "maybe"', '2: download.allow_http: found "maybe", expected true or false'),
         ('[download]\nvariants = [\n  "orignal",\n]', f'2: download.variants: found ["orignal"], {VARIANTS}'),
+        ('[download]\nlimit_rate_at = ["noon 1MB"]', f'2: download.limit_rate_at: found ["noon 1MB"], {TIMES}'),
+        ('[download]\nlimit_rate_at = ["8:00 x"]', f'2: download.limit_rate_at: found ["8:00 x"], {SIZE}'),
         ("[download]\nvariants = []", f"2: download.variants: found [], {VARIANTS}"),
         ('[download]\nallowed_hosts = ["http://a/"]', f'2: download.allowed_hosts: found ["http://a/"], {HOSTS}'),
         (

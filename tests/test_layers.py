@@ -30,7 +30,7 @@ FLOORS = [
     {"config"},
     {"manifest"},
     {"archive", "imagecheck", "retry", "body", "hosts"},
-    {"credentials", "fields", "layout", "pace", "race_ref", "units", "demo"},
+    {"credentials", "fields", "layout", "pace", "race_ref", "timetable", "units", "demo"},
     {"breaker"},
     {"model", "tally"},
     {"errors"},

@@ -281,6 +281,6 @@ class TestResuming:
 async def test_transfers_keep_to_the_speed_limit() -> None:
     """The limit is shared, and can be set while running: then bodies ask it for leave."""
     async with raw_server(always(answer())) as server, open_transport() as transport:
-        transport.limit_rate_bytes_s = 1e9
+        transport.limit_rate(1e9)
         assert await asyncio.gather(*(fetch(transport, server.url()) for _ in range(4))) == [PICTURE] * 4
         assert transport.flow._free_at > 0

@@ -1,6 +1,7 @@
 """Where a command's archive and configuration are."""
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,15 @@ _MANIFEST = "manifest.sqlite"
 _SETTINGS = "mirror.toml"
 
 
-def load_settings(archive: Path | None, config: Path | None, *, race: str = "", is_offline: bool = False) -> "Config":
+def load_settings(
+    archive: Path | None, config: Path | None, *, race: str = "", is_offline: bool = False,
+    overrides: Mapping[str, object] | None = None,
+) -> "Config":  # fmt: skip
     """Load the configuration that the options mean, or the nearest one.
 
     Args:
         race: What was asked for: without a configuration there is another way to it.
+        overrides: Further settings that win over file and environment, by name.
     Raises:
         ConfigError: There is none, or it is wrong.
     """
@@ -36,8 +41,8 @@ def load_settings(archive: Path | None, config: Path | None, *, race: str = "", 
             )
         if config.parent == archive.absolute() and not (archive / _STATE).is_dir():
             root = None  # a folder with a configuration, which says itself where the photos are
-    overrides = {"archive.root": root.absolute()} if root is not None else None
-    return load_config(config, overrides=overrides, is_offline=is_offline)
+    place = {"archive.root": root.absolute()} if root is not None else {}
+    return load_config(config, overrides={**place, **(overrides or {})}, is_offline=is_offline)
 
 
 def find_manifest(archive: Path | None, config: Path | None) -> tuple[Path, Path]:

@@ -50,6 +50,9 @@ def sync(
     recheck: Annotated[
         bool, typer.Option("--recheck", help="Ask whether stored pictures were rendered anew, and fetch those.")
     ] = False,
+    limit_rate: Annotated[
+        str | None, typer.Option("--limit-rate", metavar="RATE", help="At most so much per second, such as 2MB.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be fetched; store nothing.")] = False,
     archive: ArchiveDir = None,
     config: ConfigFile = None,
@@ -62,7 +65,7 @@ def sync(
 
     Run it as often as you like: only what is missing is fetched. Ctrl-C stops it, and the next run goes on.
     """
-    settings = _settings(race, to, days, variants, archive, config)
+    settings = _settings(race, to, days, variants, archive, config, limit_rate)
     set_up_logging(verbosity=verbose, is_quiet=quiet, file=log_json, secrets=settings.credentials().secrets())
     races = [*(only or ()), *([race] if race and to is None else ())]
     if dry_run:
@@ -77,19 +80,30 @@ def sync(
 
 
 def _settings(
-    race: str, to: Path | None, days: str | None, variants: str | None, archive: Path | None, config: Path | None
-) -> "Config":
+    race: str, to: Path | None, days: str | None, variants: str | None, archive: Path | None, config: Path | None,
+    limit_rate: str | None,
+) -> "Config":  # fmt: skip
+    overrides = {} if limit_rate is None else _rate_for_this_run(limit_rate)
     if to is None:
         if days is not None or variants is not None:
             raise ConfigError("--days and --variants go with RACE --to DIR; otherwise they stand in mirror.toml")
-        return load_settings(archive, config, race=race)
+        return load_settings(archive, config, race=race, overrides=overrides)
     from mirror.config import quick_config
 
     if not race:
         raise ConfigError("--to needs a race: 'mirror sync RACE --to DIR', with its id or address")
     if archive is not None or config is not None:
         raise ConfigError("--to is for one race without a configuration: leave out --archive and --config")
-    return quick_config(race, to=to, days=days, variants=variants)
+    return quick_config(race, to=to, days=days, variants=variants, overrides=overrides)
+
+
+def _rate_for_this_run(text: str) -> dict[str, object]:
+    from mirror.units import parse_size
+
+    try:
+        return {"download.limit_rate": parse_size(text), "download.limit_rate_at": ()}
+    except ValueError as error:
+        raise ConfigError(f"--limit-rate: is {text!r}, {error}") from None
 
 
 async def _sync(

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, SecretStr
 from mirror.layout import check_template
 from mirror.model import VARIANTS
 from mirror.race_ref import RaceRef, parse_race_ref
+from mirror.timetable import Rate
 from mirror.units import parse_duration, parse_size
 
 T = TypeVar("T")
@@ -181,6 +182,19 @@ def _albums(value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(albums))
 
 
+def _timetable(value: object) -> tuple[Rate, ...]:
+    rates = {}
+    for entry in listed(value):
+        found = re.fullmatch(r"([01]?[0-9]|2[0-3]):([0-5][0-9])\s+(\S.*)", str(entry).strip())
+        if found is None:
+            raise ValueError('expected times with sizes such as ["08:00 500KB", "18:30 0"]')
+        minute = int(found[1]) * 60 + int(found[2])
+        if minute in rates:
+            raise ValueError(f"expected each time once, {found[1]}:{found[2]} stands twice")
+        rates[minute] = Rate(minute=minute, bytes_s=parse_size(found[3]))
+    return tuple(sorted(rates.values()))
+
+
 def _tables(value: object) -> object:
     """Races from the environment: JSON, ids or addresses with commas between, or numbered one by one."""
     if isinstance(value, dict) and value and all(str(key).isdigit() for key in value):
@@ -211,5 +225,6 @@ Variants = Annotated[tuple[str, ...], BeforeValidator(_variants)]
 Template = Annotated[str, BeforeValidator(_template)]
 Race = Annotated[RaceRef, BeforeValidator(_race)]
 Days = Annotated[Literal["all", "latest"] | tuple[int, ...], BeforeValidator(_days)]
+Timetable = Annotated[tuple[Rate, ...], BeforeValidator(_timetable)]
 Albums = Annotated[tuple[str, ...], BeforeValidator(_albums)]
 Tables = BeforeValidator(_tables)

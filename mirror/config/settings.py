@@ -32,6 +32,7 @@ from mirror.config.kinds import (
     Size,
     Tables,
     Template,
+    Timetable,
     Variants,
     Wait,
     whole,
@@ -153,6 +154,7 @@ class DownloadSettings(Section):
     least_rate: Size = 1000
     least_rate_after: Wait = 60.0
     limit_rate: Size = 0
+    limit_rate_at: Timetable = ()
     largest_asset: Limit = 200 * 10**6
     largest_page: Limit = 32 * 10**6
     most_redirects: Annotated[int, whole(0, 20)] = 3

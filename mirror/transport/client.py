@@ -224,14 +224,9 @@ class Transport:
         """Pictures asked for at this moment, over all hosts."""
         return self.places.in_flight
 
-    @property
-    def limit_rate_bytes_s(self) -> float | None:
-        """Bytes per second over all pictures together; nothing or 0 for no limit."""
-        return self.flow.limit_rate_bytes_s
-
-    @limit_rate_bytes_s.setter
-    def limit_rate_bytes_s(self, value: float | None) -> None:
-        self.flow.limit_rate_bytes_s = value
+    def limit_rate(self, bytes_s: float) -> None:
+        """From now on let so many bytes per second flow over all pictures together; 0 for no limit."""
+        self.flow.limit_rate_bytes_s = bytes_s
 
     def held_s(self, host: str) -> float:
         """Seconds for which a host asked us to wait; 0 if it did not."""
