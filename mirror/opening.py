@@ -82,9 +82,11 @@ def open_source(
     )
 
 
-async def open_manifest(config: Config, archive: LocalArchive) -> Manifest:
+async def open_manifest(config: Config, archive: LocalArchive, *, create: bool = True) -> Manifest:
     """Open the archive's manifest for writing, or make a new one for a new archive.
 
+    Args:
+        create: Whether there may be none yet.
     Raises:
         ManifestError: In use, damaged, newer; or manifest and tree do not belong together.
     """
@@ -95,7 +97,7 @@ async def open_manifest(config: Config, archive: LocalArchive) -> Manifest:
             f"{path}: not found, but {archive.root} holds an archive: the manifest was lost or moved; "
             "put it back, or make it again with 'mirror rebuild'"
         )
-    manifest = await Manifest.open(path, create=True, program=PROGRAM, template=config.archive.template)
+    manifest = await Manifest.open(path, create=create, program=PROGRAM, template=config.archive.template)
     try:
         if tree_id is None and (manifest.is_new or not await manifest.has_stored()):
             await archive.set_archive_id(manifest.archive_id)

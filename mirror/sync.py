@@ -2,31 +2,28 @@
 
 import asyncio
 import contextlib
-import logging
 import time
-from collections.abc import AsyncGenerator, Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from mirror.archive import LocalArchive
-from mirror.commit import Committer
 from mirror.config import Config
-from mirror.download import Downloads
-from mirror.errors import AccessError, FetchError, MirrorError
-from mirror.feed import Feed
-from mirror.leftovers import adopt_drafts, sweep_drafts, want_vanished
+from mirror.errors import AccessError, MirrorError
+from mirror.fetching import Fetching
+from mirror.leftovers import want_vanished
 from mirror.manifest import Manifest
-from mirror.model import Failed, Fetched, Job, PassReport, Postponed, RunReport, Stored
+from mirror.model import PassReport, RunReport
 from mirror.opening import open_manifest, open_source, open_transport, retry_policy
 from mirror.passes import Passes
-from mirror.pipeline import GroupLimits, run
+from mirror.pipeline import GroupLimits
 from mirror.records import variants_of
 from mirror.tally import Tally
 from mirror.targets import Targets, Wish, resolve
-from mirror.transport import Transport
-
-log = logging.getLogger(__name__)
 
 _RACE_DAYS_AT_ONCE = 2
+
+Choose = Callable[[Manifest], Awaitable[Sequence[int]]]
+"""Names assets by their ids, once the manifest is open for writing and the run has begun."""
 
 
 async def run_sync(
@@ -53,12 +50,60 @@ async def run_sync(
         ManifestError: The archive is in use, foreign, damaged or of a newer version.
     """
     wishes = wishes_of(config, races)
+    async with _opened(config, stop, tally, create=True) as fetching:
+        return await _Sync(config, fetching, is_full=is_full).to_its_end(wishes)
+
+
+async def run_fetch(
+    config: Config,
+    *,
+    command: str,
+    choose: Choose,
+    stop: asyncio.Event | None = None,
+    tally: Tally | None = None,
+) -> RunReport:
+    """Fetch chosen assets and nothing else, in the way of a sync but for the listing: the API is asked for nothing.
+
+    Whatever today's configuration wants, the chosen ones are tried: set aside or not, and gone ones are wanted again.
+    What is stored is left alone.
+
+    Args:
+        command: What the run is called in the manifest: retry, verify.
+        choose: Names the assets; it may want stored ones again first (`Manifest.want_again`).
+        stop: As for `run_sync`.
+        tally: As for `run_sync`.
+    Returns:
+        What became of the chosen ones: ``missing``, ``gone`` and ``exit_code`` speak of them alone.
+    Raises:
+        ArchiveError: There is no archive, or it takes no more.
+        ManifestError: The archive is in use, foreign, damaged or of a newer version.
+    """
+    async with _opened(config, stop, tally, create=False) as fetching:
+        await fetching.begin(command)
+        await fetching.manifest.choose(await choose(fetching.manifest))
+        await fetching.adopt()
+        fetching.tally.is_listing_done = True
+        fetching.tally.phase = "fetching"
+        fetching.answered.set()
+        fetching.feed.end_listing()
+        await fetching.fetch_all()
+        report = await fetching.finish()
+        await fetching.end(report, exit_code=report.exit_code)
+        return report
+
+
+@contextlib.asynccontextmanager
+async def _opened(
+    config: Config, stop: asyncio.Event | None, tally: Tally | None, *, create: bool
+) -> AsyncIterator[Fetching]:
+    """Open what every run needs; of several failures at once, the one that ended the run is raised."""
     tally = tally if tally is not None else Tally()
     tally.started_at = time.monotonic()
+    settings = config.download
     async with contextlib.AsyncExitStack() as rooms:
-        archive = await LocalArchive.open(config.archive.root, create=True, min_free_bytes=config.archive.min_free)
+        archive = await LocalArchive.open(config.archive.root, create=create, min_free_bytes=config.archive.min_free)
         rooms.push_async_callback(archive.aclose)
-        manifest = await open_manifest(config, archive)
+        manifest = await open_manifest(config, archive, create=create)
         rooms.push_async_callback(manifest.aclose)
 
         def count_bytes(size: int) -> None:
@@ -66,9 +111,12 @@ async def run_sync(
 
         transport = open_transport(config, on_bytes=count_bytes)
         rooms.push_async_callback(transport.aclose)
-        this = _Run(config, archive, manifest, transport, tally, is_full=is_full, stop=stop or asyncio.Event())
+        limits = GroupLimits(outcomes=settings.group_drafts, bytes=settings.group_bytes, wait_s=settings.group_wait)
         try:
-            return await this.to_its_end(wishes)
+            yield Fetching(
+                archive=archive, manifest=manifest, transport=transport, retry=retry_policy(config), limits=limits,
+                tally=tally, stop=stop or asyncio.Event(),
+            )  # fmt: skip
         except BaseExceptionGroup as group:
             raise _first_cause(group) from group
 
@@ -97,28 +145,26 @@ def _first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return next((each for each in causes if isinstance(each, MirrorError)), causes[0])
 
 
-class _Run:
-    """The joints of one run; every decision is made elsewhere."""
+class _Sync:
+    """The joints of a run that lists; every decision is made elsewhere."""
 
-    def __init__(
-        self, config: Config, archive: LocalArchive, manifest: Manifest, transport: Transport, tally: Tally,
-        *, is_full: bool, stop: asyncio.Event,
-    ) -> None:  # fmt: skip
+    def __init__(self, config: Config, fetching: Fetching, *, is_full: bool) -> None:
         self.config = config
-        self.archive = archive
-        self.manifest = manifest
-        self.transport = transport
-        self.tally = tally
-        self.stop = stop
+        self.fetching = fetching
+        self.archive = fetching.archive
+        self.manifest = fetching.manifest
+        self.tally = fetching.tally
+        self.stop = fetching.stop
         """Set by the caller, or by this run when the API refuses the caller altogether."""
-        self.answered = asyncio.Event()
         self.is_refused: AccessError | None = None
-        self.source = open_source(config, transport, on_retry=self.count_retry, on_answer=self.answered.set)
-        self.feed = Feed(find_hosts=manifest.hosts, find_jobs=manifest.wanted, hosts=transport)
+        self.source = open_source(
+            config, fetching.transport, on_retry=fetching.count_retry, on_answer=fetching.answered.set
+        )
+        self.feed = fetching.feed
         self.passes = Passes(
             source=self.source,
-            manifest=manifest,
-            tally=tally,
+            manifest=self.manifest,
+            tally=self.tally,
             page_size=config.api.page_size,
             most_pages=config.listing.most_pages,
             overlap_s=config.listing.overlap,
@@ -127,40 +173,23 @@ class _Run:
             on_wanted=self.feed.wake,
             before_full=self.find_vanished,
         )
-        self.committer = Committer(archive=archive, manifest=manifest, on_recorded=self.count_recorded)
-        self.downloads = Downloads(
-            transport=transport, archive=archive, retry=retry_policy(config), on_retry=self.count_retry
-        )
         self.vanished: int | None = None
 
     async def to_its_end(self, wishes: Sequence[Wish]) -> RunReport:
-        started_at = datetime.now(UTC)
-        run_id = await self.manifest.begin_run("sync")
-        adopted = await self.committer.settle()
+        await self.fetching.begin("sync")
         targets = await self.choose(wishes)
         await self.manifest.select(targets.selected, variants_of=variants_of)
-        adopted += await adopt_drafts(self.archive, self.manifest, self.committer, into=self.downloads.kept)
-        self.tally.wanted = await self.manifest.count_wanted()
+        await self.fetching.adopt()
         async with asyncio.TaskGroup() as tasks:
             listing = tasks.create_task(self.list_all(targets))
-            fetching = tasks.create_task(self.fetch_all())
+            fetching = tasks.create_task(self.fetching.fetch_all())
             stopping = tasks.create_task(self.stop_listing(listing))
             fetching.add_done_callback(lambda _: stopping.cancel())
-        self.tally.phase = "finishing"
-        await sweep_drafts(self.archive, self.manifest)
-        report = await self.report(run_id, started_at, targets, adopted)
-        await self.manifest.end_run(
-            exit_code=None if self.is_refused else report.exit_code,
-            new_photos=report.new_photos,
-            stored=report.stored,
-            stored_bytes=report.stored_bytes,
-            failed=self.tally.failed,
-        )
+        report = await self.report(targets)
+        await self.fetching.end(report, exit_code=None if self.is_refused else report.exit_code)
         if self.is_refused is not None:
             raise self.is_refused
         return report
-
-    # -- listing ------------------------------------------------------------------------------------------------
 
     async def choose(self, wishes: Sequence[Wish]) -> Targets:
         """Which race days and assets today's configuration means; none if the API refuses the caller."""
@@ -196,7 +225,7 @@ class _Run:
         finally:
             self.tally.is_listing_done = True
             self.tally.phase = "fetching"
-            self.answered.set()
+            self.fetching.answered.set()
             self.feed.end_listing()
 
     async def stop_listing(self, listing: asyncio.Task[None]) -> None:
@@ -212,78 +241,17 @@ class _Run:
             self.tally.wanted += self.vanished
             self.feed.wake()
 
-    # -- fetching -----------------------------------------------------------------------------------------------
-
-    async def fetch_all(self) -> None:
-        settings = self.config.download
-        await run(
-            self.jobs(),
-            self.download,
-            self.committer.commit,
-            # More workers than places: those that pause before a retry hold no place at a host.
-            workers=2 * self.transport.most_requests,
-            limits=GroupLimits(outcomes=settings.group_drafts, bytes=settings.group_bytes, wait_s=settings.group_wait),
-            stop=self.stop,
-        )
-
-    async def jobs(self) -> AsyncGenerator[Job, None]:
-        """Jobs from the first good answer of the API on: a refused key fetches nothing."""
-        await self.answered.wait()
-        async with contextlib.aclosing(self.feed.jobs()) as jobs:
-            async for job in jobs:
-                yield job
-
-    async def download(self, job: Job) -> Fetched | Failed | None:
-        again: Job | None = None
-        self.tally.in_flight += 1
-        try:
-            outcome = await self.downloads.download_asset(job)
-            if isinstance(outcome, Postponed):
-                again = outcome.job
-                held_s = self.transport.held_s(job.host)
-                self.tally.waiting_for = f"{job.host} ({held_s:.0f} s)" if held_s else ""
-                return None
-            if self.tally.waiting_for.startswith(job.host):
-                self.tally.waiting_for = ""
-            return outcome
-        finally:
-            self.tally.in_flight -= 1
-            self.feed.finish(job, again=again)
-
-    # -- counting -----------------------------------------------------------------------------------------------
-
-    def count_retry(self, error: FetchError, tries: int, wait_s: float) -> None:
-        self.tally.retries += 1
-        log.warning("try %s failed, again in %.1f s: %s", tries, wait_s, error.message)
-
-    def count_recorded(self, stored: Sequence[Stored], failed: Sequence[Failed]) -> None:
-        self.tally.stored += len(stored)
-        self.tally.stored_bytes += sum(each.content.size_bytes for each in stored)
-        self.tally.failed += len(failed)
-
-    async def report(self, run_id: int, started_at: datetime, targets: Targets, adopted: int) -> RunReport:
-        missing = await self.manifest.missing()
+    async def report(self, targets: Targets) -> RunReport:
         refused = tuple(
             PassReport(race_id=race_id, race_day_id=0, kind="full", is_complete=False, reason=str(error))
             for race_id, error in targets.refusals
         )
-        return RunReport(
-            run_id=run_id,
-            started_at=started_at,
-            ended_at=datetime.now(UTC),
+        return replace(
+            await self.fetching.finish(),
             passes=(*refused, *self.passes.reports),
-            stored=self.tally.stored,
-            stored_bytes=self.tally.stored_bytes,
-            adopted=adopted,
             vanished=self.vanished or 0,
-            gone=self.committer.gone,
-            already_gone=await self.manifest.gone_count() - self.committer.gone,
-            missing=missing.count,
-            failures=missing.groups,
             rejects=await self.manifest.rejects_of_run(),
             bib_changes=tuple(self.passes.bib_changes),
             bibs_changed=self.passes.bibs_changed,
-            retries=self.tally.retries,
-            api_calls=self.transport.api_calls,
             is_stopped=self.stop.is_set() and self.is_refused is None,
         )

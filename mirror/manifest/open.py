@@ -29,6 +29,8 @@ CREATE TEMP TABLE selected (
 ) WITHOUT ROWID
 """
 
+_CHOSEN = "CREATE TEMP TABLE chosen (asset_id INTEGER PRIMARY KEY)"
+
 
 def uri_of(path: Path, options: str) -> str:
     """Write a path so that SQLite opens that file and nothing else."""
@@ -54,6 +56,7 @@ def open_ledger(path: Path, *, create: bool, program: str, template: str, lock_w
         try:
             archive_id = _check_content(connection, path)
             connection.execute(_SELECTED)
+            connection.execute(_CHOSEN)
         except BaseException:
             connection.close()
             raise

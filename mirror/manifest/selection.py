@@ -14,13 +14,16 @@ _WIDEN_BATCH = 500
 _ASIDE_DAYS = 5
 _ASIDE_FOR = timedelta(days=7)
 
-IS_SELECTED = """EXISTS (
+IS_SELECTED = """(a.asset_id IN temp.chosen OR EXISTS (
     SELECT 1 FROM temp.selected AS s
     WHERE s.race_id = p.race_id AND s.race_day_id IN (p.race_day_id, p.listed_under) AND s.variant = a.variant
         AND (s.album_id = '' OR s.album_id = p.album_id)
         AND (s.with_participants OR p.album_id IS NULL OR p.album_id NOT GLOB 'reg-*')
-)"""
-IS_ASIDE = f"(a.failed_days >= {_ASIDE_DAYS} AND a.failed_at > :aside_from AND a.failed_at <= :now)"
+))"""
+IS_ASIDE = (
+    f"(a.failed_days >= {_ASIDE_DAYS} AND a.failed_at > :aside_from AND a.failed_at <= :now "
+    "AND a.asset_id NOT IN temp.chosen)"
+)
 _JOB = "a.asset_id, a.wanted_no, p.race_id, p.race_day_id, p.photo_id, a.variant, a.url, a.host"
 
 
@@ -46,6 +49,7 @@ def _jobs(rows: Iterable[tuple[int, int, int, int, int, str, str, str]]) -> list
 def select(ledger: Ledger, selections: Sequence[Selected]) -> list[tuple[int, tuple[str, ...]]]:
     """Take over a selection; returns races whose known photos lack variants, each with those variants."""
     run = ledger.connection
+    run.execute("DELETE FROM temp.chosen")
     run.execute("DELETE FROM temp.selected")
     run.executemany("INSERT OR IGNORE INTO temp.selected VALUES (?, ?, ?, ?, ?)", _combinations(selections))
     ledger.variants = _variants_by_race(selections)
@@ -58,9 +62,14 @@ def select(ledger: Ledger, selections: Sequence[Selected]) -> list[tuple[int, tu
         _set_planned(ledger, race_id, planned.intersection(variants))
         if missing := tuple(name for name in variants if name not in planned):
             stale.append((race_id, missing))
-    ledger.barren.clear()
-    ledger.hosts = {host for host in _all_hosts(run) if wanted(ledger, host, 0, 1)}
+    find_hosts(ledger)
     return stale
+
+
+def find_hosts(ledger: Ledger) -> None:
+    """Look anew for the hosts that have something to fetch: what is selected or chosen has changed."""
+    ledger.barren.clear()
+    ledger.hosts = {host for host in _all_hosts(ledger.connection) if wanted(ledger, host, 0, 1)}
 
 
 def _combinations(selections: Sequence[Selected]) -> Iterable[tuple[int, int, str, str, bool]]:

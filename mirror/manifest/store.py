@@ -1,16 +1,11 @@
 """The writing face: every method is one transaction, in one thread that owns the connection."""
 
-import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Concatenate, ParamSpec, Self, TypeVar
 
-from mirror.layout import DEFAULT_TEMPLATE
-from mirror.manifest import passes, planning, races, recording, selection, summary
-from mirror.manifest.ledger import Ledger
-from mirror.manifest.open import open_ledger, write_snapshot
+from mirror.manifest import choice, passes, planning, races, recording, selection, summary
+from mirror.manifest.open import write_snapshot
 from mirror.manifest.rows import (
     Commit,
     Leftover,
@@ -22,89 +17,16 @@ from mirror.manifest.rows import (
     StoredRow,
     Unlisted,
 )
+from mirror.manifest.thread import ManifestThread
 from mirror.model import Album, Failed, Fetched, Job, Page, PassKind, Race, Scope, Stored, Variant
 
-P = ParamSpec("P")
-T = TypeVar("T")
 
-
-class Manifest:
+class Manifest(ManifestThread):
     """The ledger of an archive, open for the one program that may write it.
 
     Every method is one transaction: done as a whole or, when it raises, not at all. All of them raise `ManifestError`
     (in use by another program, damaged) and `ArchiveError` (disk full, read-only, I/O error).
     """
-
-    def __init__(self, ledger: Ledger, thread: ThreadPoolExecutor) -> None:
-        self._ledger = ledger
-        self._thread = thread
-        self._closing: asyncio.Future[None] | None = None
-
-    @classmethod
-    async def open(
-        cls,
-        path: Path,
-        *,
-        create: bool,
-        program: str = "mirror 0.1.0",
-        template: str = DEFAULT_TEMPLATE,
-        lock_wait_s: float = 0.0,
-    ) -> Self:
-        """Open a manifest and keep every other writing command out until it is closed.
-
-        What cannot be opened is left byte for byte as it is.
-
-        Args:
-            create: Whether to make a new manifest where there is none.
-            program: Name and version, for the rows of the runs.
-            template: How keys of assets that were never stored are made.
-            lock_wait_s: How long to wait for another run to end.
-        Raises:
-            ManifestError: Absent, in use (says by whom), damaged, foreign, or of a newer version.
-            ArchiveError: The folder cannot be written.
-        """
-        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="manifest")
-        work = partial(open_ledger, path, create=create, program=program, template=template, lock_wait_s=lock_wait_s)
-        opening = asyncio.get_running_loop().run_in_executor(thread, work)
-        try:
-            return cls(await asyncio.shield(opening), thread)
-        except BaseException:
-            # A cancelled await does not stop the thread: whatever it opens yet must be closed there.
-            opening.add_done_callback(lambda done: _close_late(thread, done))
-            raise
-
-    @property
-    def archive_id(self) -> str:
-        """The archive's own random id; the tree carries the same."""
-        return self._ledger.archive_id
-
-    @property
-    def is_new(self) -> bool:
-        """Whether this opening made the manifest."""
-        return self._ledger.is_new
-
-    async def aclose(self) -> None:
-        """Bring everything into the one file, leave no side file behind, and let others in; closing twice is fine."""
-        if self._closing is None:
-            self._closing = asyncio.get_running_loop().run_in_executor(self._thread, self._ledger.close)
-            self._thread.shutdown(wait=False)
-        await asyncio.shield(self._closing)
-
-    async def _read(self, function: Callable[Concatenate[Ledger, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._run(partial(self._ledger.read, partial(function, self._ledger, *args, **kwargs)))
-
-    async def _write(self, function: Callable[Concatenate[Ledger, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._run(partial(self._ledger.write, partial(function, self._ledger, *args, **kwargs)))
-
-    async def _write_durably(
-        self, function: Callable[Concatenate[Ledger, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """As `_write`, and on the disk before it returns."""
-        work = partial(function, self._ledger, *args, **kwargs)
-        return await self._run(partial(self._ledger.write, work, durable=True))
-
-    async def _run(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     # -- runs ---------------------------------------------------------------------------------------------------
 
@@ -162,6 +84,13 @@ class Manifest:
                 found, after = await self._write(selection.widen, race_id, variants, after, variants_of)
                 count += found
         return count
+
+    async def choose(self, asset_ids: Sequence[int]) -> None:
+        """Put these assets in the place of a selection: they alone are fetched and counted, set aside or not.
+
+        Those that are gone become wanted; what is stored stays as it is.
+        """
+        await self._write_durably(choice.choose, asset_ids)
 
     async def hosts(self) -> list[str]:
         """Hosts with wanted assets in the selection, sorted; one may have nothing left."""
@@ -288,9 +217,3 @@ class Manifest:
     async def snapshot(self, to: Path) -> None:
         """Copy the manifest, as it is now, to another file, which is whole at every moment."""
         await self._run(partial(write_snapshot, self._ledger.connection, to))
-
-
-def _close_late(thread: ThreadPoolExecutor, done: "asyncio.Future[Ledger]") -> None:
-    if not done.cancelled() and done.exception() is None:
-        thread.submit(done.result().close)
-    thread.shutdown(wait=False)

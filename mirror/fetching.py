@@ -1,0 +1,140 @@
+"""The fetching of a run: what earlier runs left, then every job to its recorded outcome, counted on the way."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from datetime import UTC, datetime
+
+from mirror.archive import LocalArchive
+from mirror.commit import Committer
+from mirror.download import Downloads
+from mirror.errors import FetchError
+from mirror.feed import Feed
+from mirror.leftovers import adopt_drafts, sweep_drafts
+from mirror.manifest import Manifest
+from mirror.model import Failed, Fetched, Job, Postponed, RunReport, Stored
+from mirror.pipeline import GroupLimits, run
+from mirror.retry import RetryPolicy
+from mirror.tally import Tally
+from mirror.transport import Transport
+
+log = logging.getLogger(__name__)
+
+
+class Fetching:
+    """What every run does, whether it lists or not.
+
+    Args:
+        limits: When a group of finished drafts is committed.
+        stop: When set, transfers end and what is finished is recorded.
+    """
+
+    def __init__(
+        self, *, archive: LocalArchive, manifest: Manifest, transport: Transport, retry: RetryPolicy,
+        limits: GroupLimits, tally: Tally, stop: asyncio.Event,
+    ) -> None:  # fmt: skip
+        self.archive = archive
+        self.manifest = manifest
+        self.transport = transport
+        self.tally = tally
+        self.stop = stop
+        self.answered = asyncio.Event()
+        """Nothing is fetched before: a refused key fetches nothing."""
+        self.feed = Feed(find_hosts=manifest.hosts, find_jobs=manifest.wanted, hosts=transport)
+        self.committer = Committer(archive=archive, manifest=manifest, on_recorded=self._count_recorded)
+        self._downloads = Downloads(transport=transport, archive=archive, retry=retry, on_retry=self.count_retry)
+        self._limits = limits
+        self._started_at = datetime.now(UTC)
+        self._run_id = 0
+        self._adopted = 0
+
+    async def begin(self, command: str) -> None:
+        """Write down that a run begins, and settle what a killed one left half-way."""
+        self._started_at = datetime.now(UTC)
+        self._run_id = await self.manifest.begin_run(command)
+        self._adopted = await self.committer.settle()
+
+    async def adopt(self) -> None:
+        """Take over finished drafts of earlier runs; what is to be fetched must be known by now."""
+        self._adopted += await adopt_drafts(
+            self.archive, self.manifest, self.committer, into=self._downloads.kept
+        )  # fmt: skip
+        self.tally.wanted = await self.manifest.count_wanted()
+
+    async def fetch_all(self) -> None:
+        """Take every job to its recorded outcome, until the listing has ended and nothing is left."""
+        await run(
+            self._jobs(),
+            self._download,
+            self.committer.commit,
+            # More workers than places: those that pause before a retry hold no place at a host.
+            workers=2 * self.transport.most_requests,
+            limits=self._limits,
+            stop=self.stop,
+        )
+
+    async def _jobs(self) -> AsyncGenerator[Job, None]:
+        """Jobs from the first good answer of the API on."""
+        await self.answered.wait()
+        async with contextlib.aclosing(self.feed.jobs()) as jobs:
+            async for job in jobs:
+                yield job
+
+    async def _download(self, job: Job) -> Fetched | Failed | None:
+        again: Job | None = None
+        self.tally.in_flight += 1
+        try:
+            outcome = await self._downloads.download_asset(job)
+            if isinstance(outcome, Postponed):
+                again = outcome.job
+                held_s = self.transport.held_s(job.host)
+                self.tally.waiting_for = f"{job.host} ({held_s:.0f} s)" if held_s else ""
+                return None
+            if self.tally.waiting_for.startswith(job.host):
+                self.tally.waiting_for = ""
+            return outcome
+        finally:
+            self.tally.in_flight -= 1
+            self.feed.finish(job, again=again)
+
+    def count_retry(self, error: FetchError, tries: int, wait_s: float) -> None:
+        """Count a request that is made again."""
+        self.tally.retries += 1
+        log.warning("try %s failed, again in %.1f s: %s", tries, wait_s, error.message)
+
+    def _count_recorded(self, stored: Sequence[Stored], failed: Sequence[Failed]) -> None:
+        self.tally.stored += len(stored)
+        self.tally.stored_bytes += sum(each.content.size_bytes for each in stored)
+        self.tally.failed += len(failed)
+
+    async def finish(self) -> RunReport:
+        """Sweep what no asset claims, and report on the fetching; a listing adds what it saw."""
+        self.tally.phase = "finishing"
+        await sweep_drafts(self.archive, self.manifest)
+        missing = await self.manifest.missing()
+        return RunReport(
+            run_id=self._run_id,
+            started_at=self._started_at,
+            ended_at=datetime.now(UTC),
+            stored=self.tally.stored,
+            stored_bytes=self.tally.stored_bytes,
+            adopted=self._adopted,
+            gone=self.committer.gone,
+            already_gone=await self.manifest.gone_count() - self.committer.gone,
+            missing=missing.count,
+            failures=missing.groups,
+            retries=self.tally.retries,
+            api_calls=self.transport.api_calls,
+            is_stopped=self.stop.is_set(),
+        )
+
+    async def end(self, report: RunReport, *, exit_code: int | None) -> None:
+        """Write down how the run ended."""
+        await self.manifest.end_run(
+            exit_code=exit_code,
+            new_photos=report.new_photos,
+            stored=report.stored,
+            stored_bytes=report.stored_bytes,
+            failed=self.tally.failed,
+        )
