@@ -3,12 +3,13 @@
 from mirror.archive.copying import How, StoredFiles, put_copy
 from mirror.archive.local import LocalArchive
 from mirror.archive.neighbour import flush_folder, new_file
-from mirror.archive.seam import Archive, Draft, KeptDraft, Publication
+from mirror.archive.seam import Archive, Draft, Inspection, KeptDraft, Publication
 
 __all__ = [
     "Archive",
     "Draft",
     "How",
+    "Inspection",
     "KeptDraft",
     "LocalArchive",
     "Publication",

@@ -1,7 +1,7 @@
 """An archive in a folder of this machine."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -11,8 +11,10 @@ from mirror.archive import names
 from mirror.archive.drafts import Drafts
 from mirror.archive.flush import Flusher, System
 from mirror.archive.growing import DraftRoom
+from mirror.archive.inspecting import Inspector
 from mirror.archive.opening import OpenFolder
-from mirror.archive.seam import Bytes, Draft, KeptDraft, Publication
+from mirror.archive.removing import Remover
+from mirror.archive.seam import Bytes, Draft, Inspection, KeptDraft, Publication
 from mirror.archive.tree import Tree
 from mirror.archive.writer import Writer
 from mirror.errors import ArchiveError
@@ -31,6 +33,8 @@ class LocalArchive:
         disk, system = folder.disk, folder.system
         self._flusher = Flusher(system, disk.folder)
         self._tree = Tree(disk, system, self._flusher, folder.drafts)
+        self._inspector = Inspector(disk)
+        self._remover = Remover(disk, self._flusher, folder.drafts)
         self._room = DraftRoom(disk=disk, system=system, folder=folder.drafts, writer=self._writer, pool=pool)
         self._all_drafts = Drafts(self._room, self._flusher)
 
@@ -149,6 +153,35 @@ class LocalArchive:
     async def read(self, key: str) -> bytes:
         """Read a stored file."""
         return await self._room.begin(self._tree.read, key)
+
+    async def inspect(self, keys: Sequence[str], examine: Callable[[bytes], T] | None = None) -> list[Inspection[T]]:
+        """Hash stored files in one hop."""
+        return await self._room.begin(self._inspector.inspect, keys, examine)
+
+    async def walk(self) -> AsyncGenerator[list[str], None]:
+        """Name all that lies in the tree and is no folder, folder by folder."""
+        folders = self._inspector.walk()
+        while (files := await self._room.begin(next, folders, None)) is not None:
+            yield files
+
+    async def relatives(self, keys: Sequence[str]) -> list[str]:
+        """Find versions of these files, and foreign things that lay under their keys."""
+        return await self._room.begin(self._remover.relatives, keys)
+
+    async def remove(self, keys: Sequence[str]) -> list[int | None]:
+        """Delete files of the tree or versions."""
+        self._drafts  # noqa: B018 - refuses when only reading
+        return await self._room.begin(self._remover.remove, keys)
+
+    async def remove_drafts(self, asset_ids: Collection[int]) -> int:
+        """Delete every draft of these assets."""
+        self._drafts  # noqa: B018 - refuses when only reading
+        return await self._room.begin(self._remover.remove_drafts, asset_ids)
+
+    async def move_out(self, keys: Sequence[str], to: Path) -> list[int | None]:
+        """Move files under the same names into another folder."""
+        self._drafts  # noqa: B018 - refuses when only reading
+        return await self._room.begin(self._remover.move_out, keys, to)
 
     def free_bytes(self) -> int:
         """Measure what the disk still takes."""

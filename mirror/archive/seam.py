@@ -1,10 +1,10 @@
 """What the rooms above may expect of an archive, wherever it lies."""
 
 import mmap
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 Bytes = bytes | mmap.mmap
@@ -42,6 +42,23 @@ class KeptDraft:
     etag: str | None
     size_bytes: int
     sha256: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection(Generic[T]):
+    """What was found under one key.
+
+    Args:
+        is_there: Whether anything lies there.
+        size_bytes: What was read; None where no regular file lies, or none that can be read to its end.
+        sha256: Of what was read (32 bytes).
+        examined: What the caller's own look at the bytes said.
+    """
+
+    is_there: bool
+    size_bytes: int | None = None
+    sha256: bytes | None = None
+    examined: T | None = None
 
 
 class Draft(Protocol):
@@ -174,6 +191,36 @@ class Archive(Protocol):
 
         Raises:
             ArchiveError: It is not there.
+        """
+
+    async def inspect(self, keys: Sequence[str], examine: Callable[[bytes], T] | None = None) -> list[Inspection[T]]:
+        """Hash stored files in one hop; several hops may be under way at once.
+
+        Args:
+            examine: Is shown each file as a whole, in the same thread.
+        """
+
+    def walk(self) -> AsyncGenerator[list[str], None]:
+        """Name all that lies in the tree and is no folder, folder by folder, but for our own state folder."""
+
+    async def relatives(self, keys: Sequence[str]) -> list[str]:
+        """Find versions of these files, and foreign things that lay under their keys, whether recorded or not."""
+
+    async def remove(self, keys: Sequence[str]) -> list[int | None]:
+        """Delete files of the tree or versions, durably.
+
+        Returns:
+            The size of each in bytes; None for what was not there.
+        """
+
+    async def remove_drafts(self, asset_ids: Collection[int]) -> int:
+        """Delete every draft of these assets, durably, and say how many."""
+
+    async def move_out(self, keys: Sequence[str], to: Path) -> list[int | None]:
+        """Move files under the same names into another folder, on any disk; flushed there before they go here.
+
+        Returns:
+            The size of each in bytes; None for what was not there.
         """
 
     def free_bytes(self) -> int:

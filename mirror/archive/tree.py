@@ -21,8 +21,8 @@ _MOST_FOLDERS = 64
 _COPY_BYTES = 1024 * 1024
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EINVAL}
 """How file systems without hard links say so, or that a file has as many as it can."""
-_ABSENT = {errno.ENOENT, errno.ENOTDIR}
-_DAMAGED = {errno.EIO, errno.EBADMSG, getattr(errno, "EUCLEAN", errno.EIO)}
+ABSENT = {errno.ENOENT, errno.ENOTDIR}
+DAMAGED = {errno.EIO, errno.EBADMSG, getattr(errno, "EUCLEAN", errno.EIO)}
 """A file that cannot be read to its end is lost, and its asset alone."""
 
 
@@ -179,7 +179,7 @@ class Tree:
             try:
                 return hash_file(folders.find(parents), name)
             except OSError as error:
-                if error.errno in _ABSENT | _DAMAGED:
+                if error.errno in ABSENT | DAMAGED:
                     return None
                 raise
 

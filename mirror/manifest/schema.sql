@@ -160,7 +160,15 @@ CREATE TABLE tombstone (
     race_id INTEGER NOT NULL,
     photo_id INTEGER NOT NULL,          -- the source's
     forgotten_at TEXT NOT NULL,
+    finished_at TEXT,                   -- when nothing of it was left; null: 'mirror forget' was killed and goes on
     PRIMARY KEY (race_id, photo_id)
+) WITHOUT ROWID;
+
+-- Where copies of photos went that this program made outside the tree, so that a forgotten photo is found there too.
+CREATE TABLE export (
+    path TEXT PRIMARY KEY,              -- absolute: a folder or a file
+    kind TEXT NOT NULL,                 -- csv, bagit, gallery, quarantine, ...
+    made_at TEXT NOT NULL               -- the last time
 ) WITHOUT ROWID;
 
 -- What changed at the source after a photo was first listed.
@@ -172,7 +180,7 @@ CREATE TABLE history (
     photo_id INTEGER NOT NULL,
     what TEXT NOT NULL,                 -- bib added, bib removed, album, race day, url, variant offered,
                                         -- variant withdrawn, unlisted, listed again, replaced, gone,
-                                        -- vanished, damaged, changed, rechecked (fetched again, since nothing
+                                        -- vanished, damaged, changed, pruned, rechecked (fetched again, since nothing
                                         -- proved that the source still has the same bytes)
     variant TEXT,
     before TEXT,
