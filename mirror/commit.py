@@ -64,7 +64,7 @@ class Committer:
         await self.archive.discard_drafts([each.draft for each in fetched if each.draft not in kept])
         moved = await self.archive.publish(
             [
-                Publication(draft=each.fetched.draft, key=each.key, replaces=each.replaces)
+                Publication(draft=each.fetched.draft, key=each.key, is_ours_there=each.replaces, keep_as=each.keep_as)
                 for each in commits
                 if each.fetched.draft in kept
             ]

@@ -78,6 +78,16 @@ async def sweep_drafts(archive: Archive, manifest: Manifest) -> None:
     await archive.clean_drafts([each.name for each in kept if _is_claimed(each, jobs)])
 
 
+async def drop_versions(archive: Archive, manifest: Manifest, *, most_bytes: int) -> int:
+    """Delete the oldest versions until the rest fits; returns how many. Files first: what is left is found again."""
+    old = await manifest.old_versions(most_bytes)
+    if old:
+        await archive.remove([key for _, key in old])
+        await manifest.drop_versions([version_id for version_id, _ in old])
+        log.info("%s earlier versions deleted (archive.versions)", len(old))
+    return len(old)
+
+
 async def want_vanished(archive: Archive, manifest: Manifest) -> int:
     """Want again each stored asset whose file is gone or has another size.
 

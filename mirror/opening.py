@@ -124,8 +124,9 @@ async def open_manifest(config: Config, archive: LocalArchive, *, create: bool =
             "set archive.state_dir to a local folder", archive.root, archive.filesystem,
         )  # fmt: skip
     manifest = await Manifest.open(
-        path, create=create, program=PROGRAM, template=config.archive.template, is_on_network=is_on_network
-    )
+        path, create=create, program=PROGRAM, template=config.archive.template, is_on_network=is_on_network,
+        keeps_versions=config.archive.versions != 0,
+    )  # fmt: skip
     try:
         if tree_id is None and (manifest.is_new or not await manifest.has_stored()):
             await archive.set_archive_id(manifest.archive_id)

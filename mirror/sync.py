@@ -10,7 +10,7 @@ from mirror.archive import LocalArchive
 from mirror.config import Config
 from mirror.errors import AccessError, MirrorError
 from mirror.fetching import Fetching
-from mirror.leftovers import want_vanished
+from mirror.leftovers import drop_versions, want_vanished
 from mirror.manifest import Manifest
 from mirror.model import PassReport, RunReport
 from mirror.opening import leave_snapshot, open_manifest, open_source, open_transport, retry_policy
@@ -125,6 +125,8 @@ async def _opened(
                 archive=archive, manifest=manifest, transport=transport, retry=retry_policy(config), limits=limits,
                 tally=tally, stop=stop or asyncio.Event(),
             )  # fmt: skip
+            if config.archive.versions != "all":
+                await drop_versions(archive, manifest, most_bytes=config.archive.versions)
             await leave_snapshot(config, archive, manifest)
         except BaseExceptionGroup as group:
             raise _first_cause(group) from group

@@ -229,7 +229,7 @@ async def test_replaced_bytes_are_kept_as_a_version(archive: Archive) -> None:
     """New bytes take a key in one step and the earlier ones lie under their version's key."""
     await store(archive)
     name = await drafted(archive, body=b"new")
-    again = Publication(draft=name, key=KEY, replaces=VERSION)
+    again = Publication(draft=name, key=KEY, is_ours_there=True, keep_as=VERSION)
     assert await archive.publish([again]) == []
     assert (await archive.read(KEY), await archive.read(VERSION)) == (b"new", BODY)
 
@@ -272,7 +272,7 @@ async def test_asset_never_lies_among_our_own_files(archive: Archive) -> None:
         with pytest.raises(ArchiveError, match="no key"):
             await archive.publish([Publication(draft=name, key=key)])
     with pytest.raises(ArchiveError, match="no key"):
-        await archive.publish([Publication(draft=name, key=KEY, replaces="elsewhere/x.jpg")])
+        await archive.publish([Publication(draft=name, key=KEY, is_ours_there=True, keep_as="elsewhere/x.jpg")])
     with pytest.raises(ArchiveError, match="not a draft"):
         await archive.discard_drafts(["../archive-id"])
 

@@ -45,7 +45,9 @@ async def publish(archive: LocalArchive, key: str = KEY, *, replaces: str | None
     """Take a body all the way."""
     name = await drafted(archive)
     await archive.flush_drafts([name])
-    return await archive.publish([Publication(draft=name, key=key, replaces=replaces)])
+    return await archive.publish(
+        [Publication(draft=name, key=key, is_ours_there=replaces is not None, keep_as=replaces)]
+    )
 
 
 async def test_stored_file_cannot_be_written_to(archive: LocalArchive) -> None:

@@ -69,12 +69,12 @@ async def test_replaced_bytes_are_kept_as_a_version(desk: Desk) -> None:
     (job,) = await desk.jobs()
     (commit,) = await prepare(desk, job, b"new")
     old = content_of(job, b"old").sha256.hex()
-    assert commit.replaces is not None
-    assert commit.replaces.startswith(".mirror/versions/")
-    assert old[:16] in commit.replaces
+    assert commit.keep_as is not None
+    assert commit.keep_as.startswith(".mirror/versions/")
+    assert old[:16] in commit.keep_as
     await desk.manifest.record([Stored(job=job, content=commit.fetched.content, key=commit.key)], [])
     assert desk.ask("SELECT key, lower(hex(sha256)), size_bytes, why FROM version") == [
-        (commit.replaces, old, 3, "replaced")
+        (commit.keep_as, old, 3, "replaced")
     ]
     new = commit.fetched.content.sha256.hex()
     assert desk.ask("SELECT before, after FROM history WHERE what = 'replaced'") == [(old, new)]
@@ -96,7 +96,7 @@ async def test_same_bytes_from_a_new_url_replace_nothing(desk: Desk) -> None:
     await desk.read_listing(photo(1, variants={"thumbnail": f"https://{HOST}/new/1.jpg"}))
     (job,) = await desk.jobs()
     (commit,) = await prepare(desk, job, b"same")
-    assert (commit.is_same, commit.replaces) == (True, None)
+    assert (commit.is_same, commit.keep_as) == (True, None)
     await desk.fetch(job, body=b"same")
     assert desk.ask("SELECT state, stored_url FROM asset") == [("stored", f"https://{HOST}/new/1.jpg")]
     assert desk.ask("SELECT count(*) FROM version") == [0]
@@ -110,7 +110,7 @@ async def test_vanished_file_is_wanted_again_under_its_key(desk: Desk) -> None:
     (again,) = await desk.jobs()
     assert again.wanted_no > job.wanted_no
     (commit,) = await prepare(desk, again)
-    assert (commit.key, commit.is_same, commit.replaces) == (KEY, False, None)
+    assert (commit.key, commit.is_same, commit.keep_as) == (KEY, False, None)
     assert desk.ask("SELECT what, variant FROM history") == [("vanished", "thumbnail")]
 
 
@@ -120,4 +120,4 @@ async def test_changed_at_the_source_keeps_the_stored_bytes_known(desk: Desk) ->
     await desk.fetch(job)
     await desk.manifest.want_again([job.asset_id], "changed", is_lost=False)
     (commit,) = await prepare(desk, (await desk.jobs())[0], b"other")
-    assert commit.replaces is not None
+    assert commit.keep_as is not None

@@ -16,7 +16,7 @@ async def test_recorded_asset_is_stored_with_all_that_was_learnt(desk: Desk) -> 
     """After its group is recorded an asset is wanted no more, and its row describes its bytes."""
     job = await one_job(desk, variants={"thumbnail": f"https://{HOST}/thumbs/1.jpg?sig=secret"})
     (commit,) = await prepare(desk, job)
-    assert (commit.key, commit.replaces, commit.is_same) == (KEY, None, False)
+    assert (commit.key, commit.keep_as, commit.is_same) == (KEY, None, False)
     assert desk.ask("SELECT key, url FROM committing") == [(KEY, f"https://{HOST}/thumbs/1.jpg")]
     recorded = await desk.manifest.record([Stored(job=job, content=commit.fetched.content, key=KEY)], [])
     assert (recorded.stored, recorded.gone, recorded.failed) == (1, 0, 0)
@@ -78,7 +78,7 @@ async def test_url_that_changes_between_key_and_record_stays_wanted(desk: Desk) 
     (again,) = await desk.jobs()
     (second,) = await prepare(desk, again, b"new")
     assert second.key == KEY
-    assert second.replaces is not None
+    assert second.keep_as is not None
 
 
 # -- keys -----------------------------------------------------------------------------------------------------------
@@ -136,4 +136,4 @@ async def test_leftover_of_an_old_url_is_held_but_stays_wanted(desk: Desk) -> No
     assert await desk.manifest.settle([job.asset_id], []) == 0
     (commit,) = await prepare(desk, (await desk.jobs())[0], b"new")
     assert commit.key == KEY
-    assert commit.replaces is not None
+    assert commit.keep_as is not None

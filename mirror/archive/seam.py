@@ -16,13 +16,14 @@ class Publication:
     """One checked draft and the key it is to get.
 
     Args:
-        replaces: Key under ``.mirror/versions/`` that keeps the bytes of ours which lie under ``key`` now; None when
-            nothing of ours lies there.
+        is_ours_there: Whether bytes of ours lie under ``key`` now, to be replaced.
+        keep_as: Key under ``.mirror/versions/`` that keeps those; None when they are not kept.
     """
 
     draft: str
     key: str
-    replaces: str | None = None
+    is_ours_there: bool = False
+    keep_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,10 +78,10 @@ class Tree:
         """Keep what is replaced, flush that, rename, flush the names; say what foreign things were moved."""
         moved: list[tuple[str, str]] = []
         with self._folders(is_making=True) as folders:
-            replacing = [each for each in group if each.replaces is not None]
-            for each in replacing:
-                moved += self._keep_version(folders, each.key, each.replaces or "")
-            if replacing:
+            kept = [(each.key, each.keep_as) for each in group if each.keep_as is not None]
+            for key, version in kept:
+                moved += self._keep_version(folders, key, version)
+            if kept:
                 self._flush(folders)
             for each in group:
                 moved += self._give_name(folders, each)
@@ -101,7 +101,7 @@ class Tree:
         with self._disk.saying("store", key):
             folder = folders.find(parents)
             found = lstat_if_there(folder, name)
-            is_ours = publication.replaces is not None and found is not None and stat.S_ISREG(found.st_mode)
+            is_ours = publication.is_ours_there and found is not None and stat.S_ISREG(found.st_mode)
             if found is not None and not is_ours:
                 moved.append((key, self._move_away(folders, key)))
             os.rename(publication.draft, name, src_dir_fd=self._drafts, dst_dir_fd=folders.find(parents))

@@ -62,16 +62,16 @@ def above_zero(parse: Callable[[object], T]) -> BeforeValidator:
     return BeforeValidator(read)
 
 
-def auto_or(parse: Callable[[object], T]) -> BeforeValidator:
-    """Read ``"auto"``, or what the kind says."""
+def word_or(word: str, parse: Callable[[object], T]) -> BeforeValidator:
+    """Read one certain word, or what the kind says."""
 
-    def read(value: object) -> T | Literal["auto"]:
-        if value == "auto":
-            return "auto"
+    def read(value: object) -> T | str:
+        if value == word:
+            return word
         try:
             return parse(value)
         except ValueError as error:
-            raise ValueError(str(error).replace("expected ", 'expected "auto" or ', 1)) from None
+            raise ValueError(str(error).replace("expected ", f'expected "{word}" or ', 1)) from None
 
     return BeforeValidator(read)
 
@@ -208,8 +208,9 @@ Duration = Annotated[float, BeforeValidator(parse_duration)]
 Wait = Annotated[float, above_zero(parse_duration)]
 Size = Annotated[int, BeforeValidator(parse_size)]
 Limit = Annotated[int, above_zero(parse_size)]
-AutoDuration = Annotated[float | Literal["auto"], auto_or(parse_duration)]
-AutoCount = Annotated[int | Literal["auto"], auto_or(whole(1, MOST_AT_ONCE).func)]
+AutoDuration = Annotated[float | Literal["auto"], word_or("auto", parse_duration)]
+AutoCount = Annotated[int | Literal["auto"], word_or("auto", whole(1, MOST_AT_ONCE).func)]
+AllOrSize = Annotated[int | Literal["all"], word_or("all", parse_size)]
 Count = Annotated[int, whole(1, 1_000_000)]
 AtOnce = Annotated[int, whole(1, MOST_AT_ONCE)]
 Flag = Annotated[bool, BeforeValidator(_flag)]

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from mirror.config.kinds import (
     Albums,
+    AllOrSize,
     AtOnce,
     AutoCount,
     AutoDuration,
@@ -132,6 +133,7 @@ class ArchiveSettings(Section):
     root: FilePath = Path("photos")
     template: Template = DEFAULT_TEMPLATE
     min_free: Size = 10**9
+    versions: AllOrSize = "all"
     state_dir: MaybePath = None
 
 

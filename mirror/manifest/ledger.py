@@ -75,6 +75,8 @@ class Ledger:
     template: str
     archive_id: str
     is_new: bool
+    keeps_versions: bool = True
+    """Whether bytes that are replaced are kept, and so have a row of their own."""
     run_id: int = 0
     first_pass_id: int = 0
     """The first pass of this run: what passes from here on saw was seen in this run."""

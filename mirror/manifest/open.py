@@ -38,7 +38,14 @@ def uri_of(path: Path, options: str) -> str:
 
 
 def open_ledger(
-    path: Path, *, create: bool, program: str, template: str, lock_wait_s: float, is_on_network: bool
+    path: Path,
+    *,
+    create: bool,
+    program: str,
+    template: str,
+    lock_wait_s: float,
+    is_on_network: bool,
+    keeps_versions: bool,
 ) -> Ledger:
     """Open, check and lock; see `mirror.manifest.Manifest.open`."""
     if create:
@@ -68,7 +75,7 @@ def open_ledger(
         raise
     return Ledger(
         connection=connection, lock=lock, path=path, is_wal=is_wal, program=program, template=template,
-        archive_id=archive_id, is_new=is_new,
+        archive_id=archive_id, is_new=is_new, keeps_versions=keeps_versions,
     )  # fmt: skip
 
 

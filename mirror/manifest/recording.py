@@ -77,7 +77,10 @@ def prepare_commit(ledger: Ledger, group: Sequence[Fetched]) -> list[Commit]:
             ready.setdefault(row.asset_id, each)
     fresh = [asset_id for asset_id in ready if rows[asset_id].key is None]
     keys = dict(zip(fresh, Keys(ledger).make([_place(rows[at], ready[at]) for at in fresh]), strict=True))
-    commits = [_commit(rows[asset_id], each, keys.get(asset_id)) for asset_id, each in ready.items()]
+    commits = [
+        _commit(rows[asset_id], each, keys.get(asset_id), keeps_versions=ledger.keeps_versions)
+        for asset_id, each in ready.items()
+    ]
     ledger.connection.executemany(
         "INSERT OR REPLACE INTO committing (asset_id, wanted_no, url, key, size_bytes, sha256, content) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -98,11 +101,12 @@ def _place(row: _Row, fetched: Fetched) -> Place:
     )
 
 
-def _commit(row: _Row, fetched: Fetched, new_key: str | None) -> Commit:
+def _commit(row: _Row, fetched: Fetched, new_key: str | None, *, keeps_versions: bool) -> Commit:
     key = row.key or new_key or ""
     is_same = row.sha256 == fetched.content.sha256
-    replaces = version_key(key, row.sha256.hex()) if row.sha256 is not None and not is_same else None
-    return Commit(fetched=fetched, key=key, replaces=replaces, is_same=is_same)
+    replaces = row.sha256 is not None and not is_same
+    keep_as = version_key(key, (row.sha256 or b"").hex()) if replaces and keeps_versions else None
+    return Commit(fetched=fetched, key=key, replaces=replaces, keep_as=keep_as, is_same=is_same)
 
 
 def _committing_row(commit: Commit) -> tuple[_Value, ...]:
@@ -165,7 +169,7 @@ def _note_replaced(ledger: Ledger, pairs: Sequence[tuple[_Row, _Result]], now: s
                 row.asset_id, run_id, version_key(new.key, (row.sha256 or b"").hex()), row.size_bytes, row.sha256,
                 row.etag, row.stored_at, now,
             )
-            for row, new in replaced
+            for row, new in (replaced if ledger.keeps_versions else ())
         ],
     )  # fmt: skip
     run.executemany(
@@ -179,6 +183,23 @@ def _note_replaced(ledger: Ledger, pairs: Sequence[tuple[_Row, _Result]], now: s
             for row, new in replaced
         ],
     )  # fmt: skip
+
+
+def old_versions(ledger: Ledger, most_bytes: int) -> list[tuple[int, str]]:
+    """Find the oldest versions beyond so many bytes: their ids and keys. Foreign things are nobody's to drop."""
+    query = (
+        "SELECT version_id, key FROM (SELECT version_id, key, sum(coalesce(size_bytes, 0)) "
+        "OVER (ORDER BY version_id DESC) AS size_bytes FROM version WHERE why = 'replaced') "
+        "WHERE size_bytes > ? ORDER BY version_id"
+    )
+    return ledger.connection.execute(query, (most_bytes,)).fetchall()
+
+
+def drop_versions(ledger: Ledger, version_ids: Sequence[int]) -> None:
+    """Forget versions whose files are gone; the history still has their hashes."""
+    ledger.connection.execute(
+        "DELETE FROM version WHERE version_id IN (SELECT value FROM json_each(?))", (id_list(version_ids),)
+    )
 
 
 def note_foreign(ledger: Ledger, moved: Sequence[tuple[str, str]]) -> None:

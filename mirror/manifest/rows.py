@@ -73,8 +73,10 @@ class Commit:
 
     fetched: Fetched
     key: str
-    replaces: str | None = None
-    """Key under which the stored bytes are kept first; None when the asset holds none, or the same."""
+    replaces: bool = False
+    """Whether the asset holds other bytes."""
+    keep_as: str | None = None
+    """Key under which those are kept first; None where they are not."""
     is_same: bool = False
     """Whether the asset holds these very bytes already: nothing to publish, only to record."""
 

@@ -167,6 +167,14 @@ class Manifest(ManifestThread):
         """Write down, durably, what became of a group of jobs."""
         return await self._write_durably(recording.record, stored, failed)
 
+    async def old_versions(self, most_bytes: int) -> list[tuple[int, str]]:
+        """Find the oldest versions beyond so many bytes: their ids and keys, oldest first."""
+        return await self._read(recording.old_versions, most_bytes)
+
+    async def drop_versions(self, version_ids: Sequence[int]) -> None:
+        """Forget versions whose files are gone."""
+        await self._write(recording.drop_versions, version_ids)
+
     async def note_foreign(self, moved: Sequence[tuple[str, str]]) -> None:
         """Remember what was not ours and lay under keys of recorded assets: each key, and where it is now."""
         await self._write_durably(recording.note_foreign, moved)

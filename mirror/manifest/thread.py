@@ -33,6 +33,7 @@ class ManifestThread:
         template: str = DEFAULT_TEMPLATE,
         lock_wait_s: float = 0.0,
         is_on_network: bool = False,
+        keeps_versions: bool = True,
     ) -> Self:
         """Open a manifest and keep every other writing command out until it is closed.
 
@@ -44,6 +45,7 @@ class ManifestThread:
             template: How keys of assets that were never stored are made.
             lock_wait_s: How long to wait for another run to end.
             is_on_network: Whether its disk is another machine's: then there is no WAL, which needs shared memory.
+            keeps_versions: Whether bytes that are replaced are kept.
         Raises:
             ManifestError: Absent, in use (says by whom), damaged, foreign, or of a newer version.
             ArchiveError: The folder cannot be written.
@@ -51,7 +53,7 @@ class ManifestThread:
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="manifest")
         work = partial(
             open_ledger, path, create=create, program=program, template=template, lock_wait_s=lock_wait_s,
-            is_on_network=is_on_network,
+            is_on_network=is_on_network, keeps_versions=keeps_versions,
         )  # fmt: skip
         opening = asyncio.get_running_loop().run_in_executor(thread, work)
         try:
