@@ -21,6 +21,7 @@ async def test_state_dir_holds_the_manifest_and_the_tree_gets_a_snapshot(tmp_pat
     async with SourceSimulator() as source:
         config = source.config(tmp_path, ARCHIVE__STATE_DIR=str(tmp_path / "state"))
         await run_sync(config)
+        source.race.gain_uploads(2)
         await run_sync(config)
     with (
         ManifestReader(tmp_path / "state/manifest.sqlite") as manifest,
@@ -29,6 +30,21 @@ async def test_state_dir_holds_the_manifest_and_the_tree_gets_a_snapshot(tmp_pat
         assert snapshot.counts() == manifest.counts()
         assert snapshot.last_run() == manifest.last_run()
     assert_agrees(tmp_path / "photos")
+
+
+async def test_snapshot_is_written_only_when_there_is_something_new(tmp_path: Path) -> None:
+    """A run with nothing new does not copy a large file over the network."""
+    snapshot = tmp_path / "photos/.mirror/manifest.sqlite"
+    async with SourceSimulator() as source:
+        config = source.config(tmp_path, ARCHIVE__STATE_DIR=str(tmp_path / "state"))
+        await run_sync(config)
+        before = snapshot.stat().st_ino
+        await run_sync(config)
+        assert snapshot.stat().st_ino == before
+        photo = next(p for p in source.race.photos.values() if p.race_day_id == 34168)
+        photo.bibs = ["0815"]
+        await run_sync(config, is_full=True)
+        assert snapshot.stat().st_ino != before
 
 
 async def test_snapshot_is_never_written_as_if_it_were_the_manifest(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Opening a manifest: lock, checks that change nothing, creation, migration; and copying it."""
+"""Opening a manifest: lock, checks that change nothing, creation, migration."""
 
 import os
 import secrets
@@ -20,7 +20,6 @@ _BUSY_S = 5.0
 _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
 _CACHE_KIB = 8 * 1024
-_COPY_PAGES = 1024
 
 _SELECTED = """
 CREATE TEMP TABLE selected (
@@ -101,12 +100,12 @@ def _make(path: Path, program: str) -> None:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
             connection.execute("COMMIT")
-        _publish(draft, path)
+        publish(draft, path)
     except OSError as error:
         raise ArchiveError(f"{path}: cannot be made: {error.strerror}") from error
 
 
-def _publish(draft: Path, path: Path) -> None:
+def publish(draft: Path, path: Path) -> None:
     """Flush a finished file and give it its name, durably."""
     _flush(draft)
     draft.replace(path)
@@ -253,24 +252,3 @@ def _journal(connection: sqlite3.Connection, wish: str) -> str:
             raise
         mode = connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0]
     return mode
-
-
-def write_snapshot(connection: sqlite3.Connection, to: Path, *, of: str | None = None) -> None:
-    """Copy the manifest to another file, which carries its name only when it is whole.
-
-    Args:
-        of: Where the manifest lies, if the copy is not to be written as if it were the manifest.
-    """
-    draft = to.with_name(f"{to.name}.new")
-    try:
-        draft.unlink(missing_ok=True)
-        with translated(draft), closing(sqlite3.connect(draft, isolation_level=None)) as copy:
-            copy.execute("PRAGMA synchronous = OFF")
-            connection.backup(copy, pages=_COPY_PAGES, sleep=0)
-            # A copy stands alone: it must be readable where no WAL can be made.
-            copy.execute("PRAGMA journal_mode = DELETE")
-            if of is not None:
-                copy.execute("UPDATE archive SET snapshot_of = ?, snapshot_at = ?", (of, now_text()))
-        _publish(draft, to)
-    except OSError as error:
-        raise ArchiveError(f"{to}: cannot be written: {error.strerror}") from error

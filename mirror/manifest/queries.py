@@ -9,9 +9,10 @@ from typing import Any, Self
 
 from mirror.errors import ManifestError
 from mirror.manifest.ledger import translate, translated
-from mirror.manifest.open import check_file, side_file, uri_of, write_snapshot
+from mirror.manifest.open import check_file, side_file, uri_of
 from mirror.manifest.races import all_races, day_from
 from mirror.manifest.rows import Counts, RaceDayStatus, RunRow
+from mirror.manifest.snapshot import write_snapshot
 from mirror.manifest.text import moment
 from mirror.model import Race
 

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 from mirror.manifest import choice, passes, planning, races, recording, selection, summary
-from mirror.manifest.open import write_snapshot
 from mirror.manifest.rows import (
     Commit,
     HeldRow,
@@ -19,6 +18,7 @@ from mirror.manifest.rows import (
     StoredRow,
     Unlisted,
 )
+from mirror.manifest.snapshot import is_snapshot_current, write_snapshot
 from mirror.manifest.thread import ManifestThread
 from mirror.model import Album, Failed, Fetched, Job, Page, PassKind, Race, Scope, Stored, Variant
 
@@ -231,7 +231,10 @@ class Manifest(ManifestThread):
     async def snapshot(self, to: Path) -> None:
         """Copy the manifest, as it is now, to another file, which is whole at every moment.
 
-        The copy says of itself that it is one: it is read like a manifest, and never written.
+        The copy says of itself that it is one: it is read like a manifest, and never written. One that knows all
+        photos and assets already is left as it is.
         """
-        of = f"{self._ledger.path.absolute()} on {platform.node() or 'this host'}"
-        await self._run(partial(write_snapshot, self._ledger.connection, to, of=of))
+        connection = self._ledger.connection
+        if not await self._run(partial(is_snapshot_current, connection, to)):
+            of = f"{self._ledger.path.absolute()} on {platform.node() or 'this host'}"
+            await self._run(partial(write_snapshot, connection, to, of=of))
