@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from mirror.credentials import Credentials
@@ -119,6 +119,8 @@ class Source:
     page_size: int = 100
     on_retry: Callable[[FetchError, int, float], None] | None = None
     on_answer: Callable[[], None] | None = None
+    _is_down: bool = field(default=False, init=False)
+    """Whether the last call got no answer in all its tries: then each further call gets one, until one is answered."""
 
     async def photos(
         self, race_id: int, race_day_id: int, number: int, *, scope: Scope, album_id: str | None, since_ts: int | None
@@ -191,10 +193,13 @@ class Source:
                 self.transport.hold_api(self.retry.wait_s(1, error.retry_after_s))
                 raise
 
+        retry = replace(self.retry, attempts=1) if self._is_down else self.retry
         try:
-            result = await call_with_retry(once, self.retry, on_retry=self.on_retry)
+            result = await call_with_retry(once, retry, on_retry=self.on_retry)
         except FetchError as error:
+            self._is_down = isinstance(error, UnreachableError)
             raise AccessError(f"{path}: {error.message}, after all tries") from error
+        self._is_down = False
         if self.on_answer is not None:
             self.on_answer()
         return result

@@ -231,6 +231,21 @@ async def test_page_that_keeps_failing_ends_in_an_access_error() -> None:
     assert len(wire.asked) == 3
 
 
+async def test_api_that_is_down_does_not_get_all_tries_for_every_race_day() -> None:
+    """Once a call got no answer in all its tries, further ones are tried once, until one is answered."""
+    trouble = answered(b"", 502)
+    source, wire = source_of(trouble, trouble, trouble, trouble, trouble, answered({"photos": []}), trouble)
+    for tries in (3, 1, 1):
+        before = len(wire.asked)
+        with pytest.raises(AccessError, match="trouble"):
+            await ask(source)
+        assert len(wire.asked) - before == tries
+    await ask(source)
+    with pytest.raises(AccessError, match="trouble"):
+        await ask(source)
+    assert len(wire.asked) == 3 + 1 + 1 + 1 + 3
+
+
 async def test_doubtful_answer_is_asked_for_once_more() -> None:
     """A hiccup is gone the second time; an end stays."""
     source, _ = source_of(answered({}), answered({"photos": [record()]}))
