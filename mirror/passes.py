@@ -36,6 +36,7 @@ class Passes:
     overlap_s: float
     full_every_s: float | Literal["auto"]
     is_full: bool
+    is_loss_believed: bool = False
     on_wanted: Callable[[], None]
     before_full: Callable[[], Awaitable[None]]
     reports: list[PassReport] = field(default_factory=list)
@@ -104,10 +105,12 @@ class _Pass:
             watermark_ts=reading.watermark_ts,
             albums=reading.albums,
             photos=reading.photos,
+            is_loss_believed=self.passes.is_loss_believed,
         )
         if unlisted.withheld:
             self.warnings.append(
-                f"{unlisted.withheld} photos are no longer listed, too many to believe: none was marked"
+                f"{unlisted.withheld} photos are no longer listed, too many to believe: none was marked "
+                "('mirror sync --full --believe-loss' marks them)"
             )
         for warning in (*self.warnings, *reading.warnings):
             log.warning("race %s day %s: %s", target.race_id, target.race_day_id, warning)

@@ -34,6 +34,7 @@ async def run_sync(
     races: Sequence[str] = (),
     is_full: bool = False,
     is_recheck: bool = False,
+    is_loss_believed: bool = False,
     stop: asyncio.Event | None = None,
     tally: Tally | None = None,
 ) -> RunReport:
@@ -44,6 +45,7 @@ async def run_sync(
         is_full: Read every listing from end to end, due or not.
         is_recheck: Ask about every stored asset whether the source still has the same bytes, and fetch those that
             changed: pictures are rendered anew under the same URL.
+        is_loss_believed: Mark photos that are no longer listed, however many: someone has looked.
         stop: When set, the run ends early and cleanly: what is finished is recorded.
         tally: Counts that a watcher may read while the run is on.
     Returns:
@@ -56,7 +58,8 @@ async def run_sync(
     """
     wishes = wishes_of(config, races)
     async with _opened(config, stop, tally, create=True) as fetching:
-        return await _Sync(config, fetching, is_full=is_full, is_recheck=is_recheck).to_its_end(wishes)
+        run = _Sync(config, fetching, is_full=is_full, is_recheck=is_recheck, is_loss_believed=is_loss_believed)
+        return await run.to_its_end(wishes)
 
 
 async def run_fetch(
@@ -159,7 +162,9 @@ def _first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
 class _Sync:
     """The joints of a run that lists; every decision is made elsewhere."""
 
-    def __init__(self, config: Config, fetching: Fetching, *, is_full: bool, is_recheck: bool) -> None:
+    def __init__(
+        self, config: Config, fetching: Fetching, *, is_full: bool, is_recheck: bool, is_loss_believed: bool
+    ) -> None:
         self.config = config
         self.fetching = fetching
         self.archive = fetching.archive
@@ -181,6 +186,7 @@ class _Sync:
             overlap_s=config.listing.overlap,
             full_every_s=config.listing.full_every,
             is_full=is_full,
+            is_loss_believed=is_loss_believed,
             on_wanted=self.feed.wake,
             before_full=self.find_vanished,
         )

@@ -83,14 +83,15 @@ class Desk:
 
     async def read_listing(
         self, *photos: Photo, day: int = DAY, scope: Scope | None = None, kind: PassKind = "full",
-        is_complete: bool = True, watermark_ts: int | None = None,
+        is_complete: bool = True, watermark_ts: int | None = None, is_loss_believed: bool = False,
     ) -> tuple[Planned, Unlisted]:  # fmt: skip
         """One pass of one page."""
         pass_id = await self.manifest.begin_pass(RACE, day, scope or Scope(), kind, None)
         planned = await self.manifest.plan(pass_id, page_of(*photos))
         unlisted = await self.manifest.end_pass(
-            pass_id, is_complete=is_complete, reason="", watermark_ts=watermark_ts, albums="[]", photos=len(photos)
-        )
+            pass_id, is_complete=is_complete, reason="", watermark_ts=watermark_ts, albums="[]", photos=len(photos),
+            is_loss_believed=is_loss_believed,
+        )  # fmt: skip
         return planned, unlisted
 
     async def jobs(self) -> list[Job]:

@@ -178,6 +178,17 @@ async def test_too_many_at_once_are_not_believed(
     assert len(desk.ask(UNLISTED)) == unlisted
 
 
+async def test_heavy_loss_is_marked_when_someone_has_looked(desk: Desk) -> None:
+    """Asked to believe it, any number is marked; a pass that came back empty still proves nothing."""
+    await in_a_run_of_its_own(desk, *range(40))
+    await in_a_run_of_its_own(desk, *range(5))
+    await desk.run()
+    assert (await desk.read_listing(is_loss_believed=True))[1].withheld == 35
+    await desk.run()
+    _, found = await desk.read_listing(*photos(*range(5)), is_loss_believed=True)
+    assert (found.unlisted, found.withheld) == (35, 0)
+
+
 # -- runs -----------------------------------------------------------------------------------------------------------
 
 

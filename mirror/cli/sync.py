@@ -50,6 +50,9 @@ def sync(
     recheck: Annotated[
         bool, typer.Option("--recheck", help="Ask whether stored pictures were rendered anew, and fetch those.")
     ] = False,
+    believe_loss: Annotated[
+        bool, typer.Option("--believe-loss", help="Mark photos that are no longer listed, however many they are.")
+    ] = False,
     limit_rate: Annotated[
         str | None, typer.Option("--limit-rate", metavar="RATE", help="At most so much per second, such as 2MB.")
     ] = None,
@@ -72,8 +75,9 @@ def sync(
         if recheck:
             raise ConfigError("--recheck asks about every stored picture: it does not go with --dry-run")
         return _estimate(settings, races, is_full=full, as_json=as_json, is_quiet=quiet)
+    ways = {"is_full": full, "is_recheck": recheck, "is_loss_believed": believe_loss}
     return run(
-        lambda stop: _sync(settings, races, stop, is_full=full, is_recheck=recheck, as_json=as_json, is_quiet=quiet),
+        lambda stop: _sync(settings, races, stop, ways, as_json=as_json, is_quiet=quiet),
         notice=STOPPING,
         is_quiet=quiet,
     )
@@ -107,9 +111,8 @@ def _rate_for_this_run(text: str) -> dict[str, object]:
 
 
 async def _sync(
-    settings: "Config", races: list[str], stop: "asyncio.Event",
-    *, is_full: bool, is_recheck: bool, as_json: bool, is_quiet: bool,
-) -> int:  # fmt: skip
+    settings: "Config", races: list[str], stop: "asyncio.Event", ways: dict[str, bool], *, as_json: bool, is_quiet: bool
+) -> int:
     from mirror.progress import Progress, causes
     from mirror.sync import run_sync
     from mirror.tally import Tally
@@ -117,7 +120,7 @@ async def _sync(
     tally = Tally()
     progress = Progress(tally, is_quiet=is_quiet)
     with progress:
-        report = await run_sync(settings, races=races, is_full=is_full, is_recheck=is_recheck, stop=stop, tally=tally)
+        report = await run_sync(settings, races=races, stop=stop, tally=tally, **ways)
     if as_json:
         typer.echo(report_json(report))
     elif not is_quiet:

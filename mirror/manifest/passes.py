@@ -119,7 +119,7 @@ def begin_pass(
 
 def end_pass(
     ledger: Ledger, pass_id: int, *, is_complete: bool, reason: str, watermark_ts: int | None, albums: str | None,
-    photos: int,
+    photos: int, is_loss_believed: bool = False,
 ) -> Unlisted:  # fmt: skip
     """Fill in the pass's row and judge what it no longer showed."""
     run = ledger.connection
@@ -142,7 +142,7 @@ def end_pass(
         "UPDATE race_day SET full_wanted = NULL WHERE race_id = ? AND race_day_id = ? AND full_wanted IS NOT NULL",
         (this.race_id, this.race_day_id),
     )
-    return _unlist(ledger, pass_id, this, photos)
+    return _unlist(ledger, pass_id, this, photos, is_loss_believed=is_loss_believed)
 
 
 def want_full(ledger: Ledger, race_id: int, race_day_id: int, why: str) -> None:
@@ -163,13 +163,14 @@ def want_full(ledger: Ledger, race_id: int, race_day_id: int, why: str) -> None:
 # -- photos that are listed no more ---------------------------------------------------------------------------------
 
 
-def _unlist(ledger: Ledger, pass_id: int, this: PassState, photos: int) -> Unlisted:
+def _unlist(ledger: Ledger, pass_id: int, this: PassState, photos: int, *, is_loss_believed: bool) -> Unlisted:
     """Mark photos that this and the complete full pass before it have both missed."""
     before = _newest_complete(ledger, this.race_id, this.race_day_id, this.scope, "full", before=pass_id)
     if not before:
         return Unlisted()
     known, missed = _known_and_missed(ledger, this, before)
-    if photos == 0 or (len(missed) > _BELIEVABLE and len(missed) * _FIFTH >= known):
+    is_heavy = len(missed) > _BELIEVABLE and len(missed) * _FIFTH >= known
+    if photos == 0 or (is_heavy and not is_loss_believed):
         return Unlisted(withheld=len(missed))
     if missed:
         ids, now = id_list(missed), now_text()

@@ -139,7 +139,7 @@ class Manifest(ManifestThread):
 
     async def end_pass(
         self, pass_id: int, *, is_complete: bool, reason: str, watermark_ts: int | None, albums: str | None,
-        photos: int,
+        photos: int, is_loss_believed: bool = False,
     ) -> Unlisted:  # fmt: skip
         """Write down how a pass ended; after a complete full one, mark what two of them no longer found.
 
@@ -148,10 +148,12 @@ class Manifest(ManifestThread):
             watermark_ts: Highest ``uploaded_ts`` seen; the scope's watermark never falls.
             albums: The albums as read before the last walk, as text.
             photos: Distinct photos seen.
+            is_loss_believed: Whether any number may be missed; a pass without any photo proves nothing all the same.
         """
         return await self._write_durably(
             passes.end_pass, pass_id,
             is_complete=is_complete, reason=reason, watermark_ts=watermark_ts, albums=albums, photos=photos,
+            is_loss_believed=is_loss_believed,
         )  # fmt: skip
 
     # -- outcomes -----------------------------------------------------------------------------------------------
