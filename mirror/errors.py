@@ -120,3 +120,7 @@ class DamagedError(ArchiveError):
 
 class ManifestError(MirrorError):
     """The manifest or the archive is in use by another run, foreign, newer or damaged."""
+
+
+class NewerError(ManifestError):
+    """The manifest is of a newer version than this program knows: only the newer program may touch it."""

@@ -25,14 +25,14 @@ _FREE_FIELDS = {"race", "album", "album_id", "name"}
 
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin|conout|com[0-9¹²³]|lpt[0-9¹²³])(?=\.|$)", re.IGNORECASE)
 _PLAIN = re.compile(r"[A-Za-z0-9._+()-]*")
-_REPEATED = re.compile(r"([._-])\1+")
+REPEATED = re.compile(r"([._-])\1+")
 # Letters and marks that show nothing: fillers, joiners, variation selectors.
 _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _PICTURE_EXTENSION = re.compile(
     r"\.(?:jpe?g|jpe|jfif|png|gif|webp|tiff?|hei[cf]|avif|jp2|bmp|dng|raw|cr[23]|nef|arw)$", re.IGNORECASE
 )
 _FIXED_TEXT = re.compile(r"[\w.+()\- /]*")
-_EDGES = " .-_"
+EDGES = " .-_"
 
 
 def clean_name(text: str, *, longest_bytes: int) -> str:
@@ -45,13 +45,13 @@ def clean_name(text: str, *, longest_bytes: int) -> str:
     if not _PLAIN.fullmatch(text):
         text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text[:1000]).encode("utf-8", "replace").decode())
         text = "".join(char if char in "._+()-" or unicodedata.category(char)[0] in "LNM" else "-" for char in text)
-        text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text).lstrip(_EDGES))
+        text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text).lstrip(EDGES))
         # A mark without its letter would join whatever stands before it.
         while text and unicodedata.category(text[0])[0] == "M":
-            text = text[1:].lstrip(_EDGES)
-    text = _cut(_REPEATED.sub(r"\1", text).strip(_EDGES), longest_bytes).rstrip(_EDGES)
+            text = text[1:].lstrip(EDGES)
+    text = _cut(REPEATED.sub(r"\1", text).strip(EDGES), longest_bytes).rstrip(EDGES)
     if len(_defuse(text).encode()) > longest_bytes:
-        text = _cut(text, longest_bytes - 1).rstrip(_EDGES)
+        text = _cut(text, longest_bytes - 1).rstrip(EDGES)
     return _defuse(text)
 
 
@@ -91,7 +91,7 @@ def check_template(template: str) -> str | None:
 def _check_part(part: str) -> str | None:
     """Say what is wrong with one folder or file of a template."""
     items = [(text, name) for text, name, _, _ in string.Formatter().parse(part)]
-    if not part or part[0] in _EDGES or part[-1] in _EDGES:
+    if not part or part[0] in EDGES or part[-1] in EDGES:
         return f"'{part}': folders and files neither begin nor end with a dot, dash, space or underscore, nor are empty"
     if "}{" in part or re.search(r"[0-9]\{|\}[0-9]", part):
         return f"'{part}': something other than a digit must stand between and beside fields"
@@ -147,7 +147,7 @@ def asset_key(
         "name": text(_stem(uploaded_filename or "")) if "{name}" in template else "",
         "year": str(year) if year else "undated",
     }
-    parts = [_REPEATED.sub(r"\1", part.format_map(values)).strip(_EDGES) or "unnamed" for part in template.split("/")]
+    parts = [REPEATED.sub(r"\1", part.format_map(values)).strip(EDGES) or "unnamed" for part in template.split("/")]
     return "/".join(_defuse(unicodedata.normalize("NFC", part)) for part in parts) + f".{extension}"
 
 
@@ -161,7 +161,7 @@ def version_key(key: str, sha256_hex: str) -> str:
 
 
 def _stem(uploaded: str) -> str:
-    return _PICTURE_EXTENSION.sub("", re.split(r"[\\/]", uploaded.strip())[-1].rstrip(_EDGES))
+    return _PICTURE_EXTENSION.sub("", re.split(r"[\\/]", uploaded.strip())[-1].rstrip(EDGES))
 
 
 def _cut(text: str, longest_bytes: int) -> str:

@@ -131,7 +131,11 @@ async def open_manifest(config: Config, archive: LocalArchive, *, create: bool =
         if tree_id is None and (manifest.is_new or not await manifest.has_stored()):
             await archive.set_archive_id(manifest.archive_id)
         elif tree_id != manifest.archive_id:
-            found = f"belongs to another manifest ({tree_id})" if tree_id else "is empty: is its disk mounted?"
+            found = (
+                f"belongs to another manifest ({tree_id}); 'mirror rebuild' makes one for this tree"
+                if tree_id
+                else "is empty: is its disk mounted?"
+            )
             raise ManifestError(f"{path}: this is the manifest of an archive, but the tree at {archive.root} {found}")
     except BaseException:
         await manifest.aclose()

@@ -15,7 +15,7 @@ FLOORS = [
     {"cli"},
     {"__init__"},
     {"progress", "demo_run"},
-    {"dryrun"},
+    {"dryrun", "rebuild"},
     {"sync", "check"},
     {"passes", "recheck", "fetching"},
     {"leftovers"},
@@ -30,6 +30,7 @@ FLOORS = [
     {"config"},
     {"manifest"},
     {"archive", "imagecheck", "retry", "body", "hosts"},
+    {"asset_ref"},
     {"credentials", "fields", "layout", "pace", "race_ref", "timetable", "units", "demo"},
     {"breaker"},
     {"model", "tally"},
@@ -47,7 +48,7 @@ OWNERS = {
 }
 """One outside world, one room."""
 
-CONFIG_READERS = {"cli", "sync", "opening", "check", "dryrun", "demo_run", "__init__"}
+CONFIG_READERS = {"cli", "sync", "opening", "check", "dryrun", "rebuild", "demo_run", "__init__"}
 
 
 def room_of(path: Path) -> str:

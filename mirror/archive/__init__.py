@@ -4,10 +4,12 @@ from mirror.archive.copying import How, StoredFiles, put_copy
 from mirror.archive.local import LocalArchive
 from mirror.archive.neighbour import flush_folder, new_file
 from mirror.archive.seam import Archive, Draft, Inspection, KeptDraft, Publication
+from mirror.archive.survey import Entry
 
 __all__ = [
     "Archive",
     "Draft",
+    "Entry",
     "How",
     "Inspection",
     "KeptDraft",

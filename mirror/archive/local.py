@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -15,6 +16,7 @@ from mirror.archive.inspecting import Inspector
 from mirror.archive.opening import OpenFolder
 from mirror.archive.removing import Remover
 from mirror.archive.seam import Bytes, Draft, Inspection, KeptDraft, Publication
+from mirror.archive.survey import Entry, Survey
 from mirror.archive.tree import Tree
 from mirror.archive.writer import Writer
 from mirror.errors import ArchiveError
@@ -37,6 +39,7 @@ class LocalArchive:
         self._remover = Remover(disk, self._flusher, folder.drafts)
         self._room = DraftRoom(disk=disk, system=system, folder=folder.drafts, writer=self._writer, pool=pool)
         self._all_drafts = Drafts(self._room, self._flusher)
+        self._survey = Survey(disk, self._flusher)
 
     @classmethod
     async def open(
@@ -182,6 +185,21 @@ class LocalArchive:
         """Move files under the same names into another folder."""
         self._drafts  # noqa: B018 - refuses when only reading
         return await self._room.begin(self._remover.move_out, keys, to)
+
+    async def survey(self, below: str = "", *, batch: int = 1000) -> AsyncGenerator[list[Entry], None]:
+        """Name everything below a folder of the tree, whatever it is, in an order that does not change."""
+        entries = self._survey.walk(below)
+        found: list[Entry]
+        while found := await self._room.begin(list, islice(entries, batch)):
+            yield found
+
+    async def flush_files(self, keys: Sequence[str]) -> None:
+        """Bring files that somebody else wrote to the disk, if `flush_folders` alone would not."""
+        await self._room.begin(self._survey.flush_files, keys)
+
+    async def flush_folders(self, folders: Collection[tuple[str, ...]]) -> None:
+        """Bring the names in these folders to the disk."""
+        await self._room.begin(self._survey.flush_folders, tuple(folders))
 
     def free_bytes(self) -> int:
         """Measure what the disk still takes."""

@@ -73,3 +73,8 @@ def split_key(key: str) -> tuple[tuple[str, ...], str]:
 def is_state(key: str) -> bool:
     """Whether a key lies in our own folder, on a disk that does not tell case apart either."""
     return key.partition("/")[0].casefold() == STATE
+
+
+def is_text(key: str) -> bool:
+    """Whether a name that a disk gave us is text; any bytes can be a name."""
+    return not _SURROGATE.search(key)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mirror import __version__
-from mirror.cli import demo, races, setup, status, sync
+from mirror.cli import demo, races, rebuild, setup, status, sync
 from mirror.cli.exit_codes import BUG, MEANINGS, OK, Stopped, exit_code
 from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.page import Command, Group
@@ -60,6 +60,7 @@ for _name, _command, _examples in (
     ("check", setup.check, setup.CHECK_EXAMPLES),
     ("races", races.races, races.EXAMPLES),
     ("status", status.status, status.EXAMPLES),
+    ("rebuild", rebuild.rebuild, rebuild.EXAMPLES),
 ):
     app.command(_name, cls=Command, epilog=f"[bold]Examples[/]\n\n{_examples}")(_command)
 

@@ -68,7 +68,7 @@ def sync(
 
     Run it as often as you like: only what is missing is fetched. Ctrl-C stops it, and the next run goes on.
     """
-    settings = _settings(race, to, days, variants, archive, config, limit_rate)
+    settings = chosen_settings(race, to, days, variants, archive, config, limit_rate=limit_rate)
     set_up_logging(verbosity=verbose, is_quiet=quiet, file=log_json, secrets=settings.credentials().secrets())
     races = [*(only or ()), *([race] if race and to is None else ())]
     if dry_run:
@@ -83,15 +83,16 @@ def sync(
     )
 
 
-def _settings(
+def chosen_settings(
     race: str, to: Path | None, days: str | None, variants: str | None, archive: Path | None, config: Path | None,
-    limit_rate: str | None,
+    *, limit_rate: str | None = None, is_offline: bool = False,
 ) -> "Config":  # fmt: skip
+    """Load the configuration that the options mean; with ``--to``, make one of them."""
     overrides = {} if limit_rate is None else _rate_for_this_run(limit_rate)
     if to is None:
         if days is not None or variants is not None:
             raise ConfigError("--days and --variants go with RACE --to DIR; otherwise they stand in mirror.toml")
-        return load_settings(archive, config, race=race, overrides=overrides)
+        return load_settings(archive, config, race=race, is_offline=is_offline, overrides=overrides)
     from mirror.config import quick_config
 
     if not race:

@@ -1,6 +1,8 @@
 """The ledger: what the source listed, what the archive wants, holds and lost. The only package that imports sqlite3."""
 
+from mirror.manifest.adoption import Claim, Found, OldVersion, Owner
 from mirror.manifest.queries import ManifestReader
+from mirror.manifest.rebuilt import RebuiltManifest
 from mirror.manifest.rows import (
     Commit,
     Counts,
@@ -17,21 +19,30 @@ from mirror.manifest.rows import (
     Unlisted,
 )
 from mirror.manifest.store import Manifest
+from mirror.manifest.workshop import Workshop, forgotten_in, id_of
 
 __all__ = [
+    "Claim",
     "Commit",
     "Counts",
+    "Found",
     "HeldRow",
     "Leftover",
     "Manifest",
     "ManifestReader",
     "Missing",
+    "OldVersion",
+    "Owner",
     "PassMemory",
     "Planned",
     "RaceDayStatus",
+    "RebuiltManifest",
     "Recorded",
     "RunRow",
     "Selected",
     "StoredRow",
     "Unlisted",
+    "Workshop",
+    "forgotten_in",
+    "id_of",
 ]

@@ -8,7 +8,7 @@ from contextlib import closing
 from importlib import resources
 from pathlib import Path
 
-from mirror.errors import ArchiveError, ManifestError
+from mirror.errors import ArchiveError, ManifestError, NewerError
 from mirror.manifest.ledger import WAY_OUT, Ledger, translated
 from mirror.manifest.lock import Lock
 from mirror.manifest.migrations import MIGRATIONS, VERSION
@@ -168,7 +168,7 @@ def _judge(path: Path, application_id: int, version: int) -> None:
             f"it was left as it is: {WAY_OUT}"
         )
     if version > VERSION:
-        raise ManifestError(
+        raise NewerError(
             f"{path}: manifest version {version}, but this program knows versions up to {VERSION}: "
             "use the newer program; the file was left as it is"
         )

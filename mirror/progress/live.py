@@ -56,6 +56,7 @@ class Progress:
         tally: What the run counts.
         is_quiet: Show nothing.
         is_listing_only: Nothing will be fetched.
+        work: What is done to files.
         console: Where the view stands.
         out: Where the summary goes.
         plain_every_s: Seconds between plain lines.
@@ -63,13 +64,14 @@ class Progress:
     """
 
     def __init__(
-        self, tally: Tally, *, is_quiet: bool = False, is_listing_only: bool = False,
+        self, tally: Tally, *, is_quiet: bool = False, is_listing_only: bool = False, work: str = "Downloading",
         console: Console | None = None, out: Console | None = None, plain_every_s: float = _PLAIN_EVERY_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self.tally = tally
         self._is_quiet = is_quiet
         self._is_listing_only = is_listing_only
+        self._work = work
         self._console = console or Console(stderr=True, highlight=False)
         self._out = out or Console(highlight=False, markup=False, emoji=False)
         self._plain_every_s = plain_every_s
@@ -173,7 +175,7 @@ class Progress:
             count = f"{tally.stored:,} of {tally.wanted:,} files"
             left = "done" if is_done else _left(self._files_left_s(file_rate, listing_left_s))
         return _Row(
-            label="Downloading",
+            label=self._work,
             part=finished / tally.wanted if tally.wanted else None,
             facts=(
                 count,
