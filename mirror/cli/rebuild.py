@@ -75,18 +75,17 @@ def _rebuild(settings: "Config", basis: Path | None, *, is_offline: bool, is_qui
     from mirror.tally import Tally
 
     tally = Tally(is_listing_done=is_offline)
-    with Progress(tally, is_quiet=is_quiet, work="Checking"):
+    with Progress(tally, is_quiet=is_quiet, work="Checking", is_listing=not is_offline):
         return run(lambda _: run_rebuild(settings, basis=basis, is_offline=is_offline, tally=tally))
 
 
 def _show(report: "RebuildReport") -> None:
-    from rich.padding import Padding
     from rich.text import Text
 
     out = console()
     out.print(Text("The manifest is made again.", style="bold green" if report.exit_code == 0 else "bold yellow"))
     for line in _lines(report):
-        out.print(Padding(Text(line, overflow="fold"), (0, 0, 0, 2), expand=False))
+        out.print(Text(f"  {line}"), soft_wrap=True)
     out.print(Text(f"\n{_next_step(report)}"))
 
 
@@ -113,8 +112,8 @@ def _lines(report: "RebuildReport") -> Iterator[str]:
 def _next_step(report: "RebuildReport") -> str:
     if report.is_offline and report.unmatched:
         return (
-            "Before the next 'mirror sync' run 'mirror rebuild' with the source at hand: what is not matched now would be "
-            "fetched a second time."
+            "Before the next 'mirror sync' run 'mirror rebuild' with the source at hand: "
+            "what is not matched now would be fetched a second time."
         )
     return "'mirror sync' fetches what is missing; 'mirror status' shows what is there."
 

@@ -1,6 +1,6 @@
 """The ledger: what the source listed, what the archive wants, holds and lost. The only package that imports sqlite3."""
 
-from mirror.manifest.adoption import Claim, Found, OldVersion, Owner
+from mirror.manifest.adoption import Claim, Found, Owner
 from mirror.manifest.queries import ManifestReader
 from mirror.manifest.rebuilt import RebuiltManifest
 from mirror.manifest.rows import (
@@ -19,6 +19,7 @@ from mirror.manifest.rows import (
     Unlisted,
 )
 from mirror.manifest.store import Manifest
+from mirror.manifest.tree_rows import OldVersion
 from mirror.manifest.workshop import Workshop, forgotten_in, id_of
 
 __all__ = [

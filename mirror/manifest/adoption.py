@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from mirror.manifest import recording
 from mirror.manifest.changes import FRESH_START
 from mirror.manifest.ledger import Ledger
-from mirror.manifest.races import ensure_race, ensure_race_day
 from mirror.manifest.selection import want_new
 from mirror.manifest.text import id_list, now_text
 from mirror.model import Content, Variant
@@ -54,18 +53,6 @@ class Found:
     def is_known(self) -> bool:
         """Whether these very bytes were on record."""
         return self.owner.sha256 == self.content.sha256
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OldVersion:
-    """A file among the versions that is on record again."""
-
-    asset_id: int
-    key: str
-    why: str
-    """Replaced, or foreign."""
-    size_bytes: int | None = None
-    sha256: bytes | None = None
 
 
 # -- whose is it ----------------------------------------------------------------------------------------------------
@@ -221,6 +208,14 @@ def lose(ledger: Ledger, asset_ids: Sequence[int], why: str) -> None:
     )
 
 
+def forget_keys(ledger: Ledger, asset_ids: Sequence[int]) -> None:
+    """Take the keys of assets that hold nothing."""
+    ledger.connection.execute(
+        "UPDATE asset SET key = NULL WHERE sha256 IS NULL AND asset_id IN (SELECT value FROM json_each(?))",
+        (id_list(asset_ids),),
+    )
+
+
 def not_found(ledger: Ledger, stamp: str, after_id: int, limit: int) -> list[tuple[int, str]]:
     """Assets that hold bytes by the record, and whose bytes this rebuild did not find: id and key, in order of ids."""
     return ledger.connection.execute(
@@ -228,64 +223,3 @@ def not_found(ledger: Ledger, stamp: str, after_id: int, limit: int) -> list[tup
         "ORDER BY asset_id LIMIT ?",
         (after_id, stamp, limit),
     ).fetchall()
-
-
-# -- folders and versions -------------------------------------------------------------------------------------------
-
-
-def freeze(ledger: Ledger, races: dict[int, str], race_days: dict[tuple[int, int], str]) -> None:
-    """Remember under which names the folders of races and race days lie there: what comes goes into these."""
-    run = ledger.connection
-    for race_id, folder in races.items():
-        ensure_race(ledger, race_id)
-        run.execute("UPDATE race SET folder = ? WHERE race_id = ?", (folder, race_id))
-    for (race_id, race_day_id), folder in race_days.items():
-        ensure_race_day(ledger, race_id, race_day_id)
-        query = "UPDATE race_day SET folder = ? WHERE race_id = ? AND race_day_id = ?"
-        run.execute(query, (folder, race_id, race_day_id))
-
-
-def folders(ledger: Ledger) -> tuple[dict[int, str], dict[tuple[int, int], str]]:
-    """The folders on record, of races and of race days."""
-    run = ledger.connection
-    races = run.execute("SELECT race_id, folder FROM race WHERE folder IS NOT NULL").fetchall()
-    days = run.execute("SELECT race_id, race_day_id, folder FROM race_day WHERE folder IS NOT NULL").fetchall()
-    return dict(races), {(race_id, race_day_id): folder for race_id, race_day_id, folder in days}
-
-
-def known_versions(ledger: Ledger, keys: Sequence[str]) -> set[str]:
-    """Those of the files among the versions that are on record."""
-    rows = ledger.connection.execute(
-        "SELECT key FROM version WHERE key IN (SELECT value FROM json_each(?))", (json.dumps(keys),)
-    )
-    return {row[0] for row in rows}
-
-
-def add_versions(ledger: Ledger, found: Sequence[OldVersion]) -> None:
-    """Put files among the versions on record again; when they were replaced nobody knows any more."""
-    ledger.connection.executemany(
-        "INSERT INTO version (asset_id, run_id, key, size_bytes, sha256, replaced_at, why) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [
-            (each.asset_id, ledger.run_id, each.key, each.size_bytes, each.sha256, now_text(), each.why)
-            for each in found
-        ],
-    )
-
-
-def versions(ledger: Ledger, after_id: int, limit: int) -> list[tuple[int, str]]:
-    """Versions on record with a higher id: id and key."""
-    query = "SELECT version_id, key FROM version WHERE version_id > ? ORDER BY version_id LIMIT ?"
-    return ledger.connection.execute(query, (after_id, limit)).fetchall()
-
-
-def drop_versions(ledger: Ledger, version_ids: Sequence[int]) -> None:
-    """Take versions off the record that are not there any more."""
-    ledger.connection.execute(
-        "DELETE FROM version WHERE version_id IN (SELECT value FROM json_each(?))", (id_list(version_ids),)
-    )
-
-
-def distrust_listings(ledger: Ledger, why: str) -> None:
-    """Make the next pass of every race day full."""
-    ledger.connection.execute("UPDATE race_day SET full_wanted = ?, full_wanted_at = ?", (why, now_text()))

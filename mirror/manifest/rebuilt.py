@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from mirror.manifest import adoption
-from mirror.manifest.adoption import Claim, Found, OldVersion, Owner, VariantsOf
+from mirror.manifest import adoption, tree_rows
+from mirror.manifest.adoption import Claim, Found, Owner, VariantsOf
 from mirror.manifest.store import Manifest
+from mirror.manifest.tree_rows import OldVersion
 
 
 class RebuiltManifest(Manifest):
@@ -38,34 +39,38 @@ class RebuiltManifest(Manifest):
         """Want again what was on record as held: vanished, damaged."""
         await self._write(adoption.lose, asset_ids, why)
 
+    async def forget_keys(self, asset_ids: Sequence[int]) -> None:
+        """Let assets that hold nothing be named anew when they are stored again."""
+        await self._write(adoption.forget_keys, asset_ids)
+
     async def not_found(self, stamp: str, after_id: int, limit: int) -> list[tuple[int, str]]:
         """Assets with a higher id, on record as held, whose bytes were not found: id and key."""
         return await self._read(adoption.not_found, stamp, after_id, limit)
 
     async def folders(self) -> tuple[dict[int, str], dict[tuple[int, int], str]]:
         """The folders on record, by race, and by race and race day."""
-        return await self._read(adoption.folders)
+        return await self._read(tree_rows.folders)
 
     async def freeze(self, races: dict[int, str], race_days: dict[tuple[int, int], str]) -> None:
         """Remember under which names the folders of races and race days lie there."""
-        await self._write(adoption.freeze, races, race_days)
+        await self._write(tree_rows.freeze, races, race_days)
 
     async def known_versions(self, keys: Sequence[str]) -> set[str]:
         """Those of the files among the versions that are on record."""
-        return await self._read(adoption.known_versions, keys)
+        return await self._read(tree_rows.known_versions, keys)
 
     async def add_versions(self, found: Sequence[OldVersion]) -> None:
         """Put files among the versions on record again."""
-        await self._write(adoption.add_versions, found)
+        await self._write(tree_rows.add_versions, found)
 
     async def versions(self, after_id: int, limit: int) -> list[tuple[int, str]]:
         """Versions on record with a higher id: id and key."""
-        return await self._read(adoption.versions, after_id, limit)
+        return await self._read(tree_rows.versions, after_id, limit)
 
     async def drop_versions(self, version_ids: Sequence[int]) -> None:
         """Take versions off the record that are not there any more."""
-        await self._write(adoption.drop_versions, version_ids)
+        await self._write(tree_rows.drop_versions, version_ids)
 
     async def distrust_listings(self, why: str) -> None:
         """Make the next pass of every race day full."""
-        await self._write(adoption.distrust_listings, why)
+        await self._write(tree_rows.distrust_listings, why)

@@ -101,6 +101,9 @@ class Workshop:
             raise ArchiveError(f"{path}: cannot be kept under another name: {error.strerror}") from error
 
     def _keep(self, path: Path) -> Path | None:
+        for suffix in _SIDES:
+            if suffix == "-shm" or _is_empty(side_file(path, suffix)):
+                side_file(path, suffix).unlink(missing_ok=True)  # an index, or nothing: it holds nothing of its own
         sides = [suffix for suffix in _SIDES if os.path.lexists(side_file(path, suffix))]
         if not os.path.lexists(path) and not sides:
             return None
@@ -128,6 +131,10 @@ class Workshop:
         with suppress(OSError):
             self._clear()
         self._lock.release()
+
+
+def _is_empty(path: Path) -> bool:
+    return path.exists() and not path.stat().st_size
 
 
 def id_of(path: Path) -> str:

@@ -56,6 +56,7 @@ class Progress:
         tally: What the run counts.
         is_quiet: Show nothing.
         is_listing_only: Nothing will be fetched.
+        is_listing: Whether anything is listed.
         work: What is done to files.
         console: Where the view stands.
         out: Where the summary goes.
@@ -64,13 +65,14 @@ class Progress:
     """
 
     def __init__(
-        self, tally: Tally, *, is_quiet: bool = False, is_listing_only: bool = False, work: str = "Downloading",
-        console: Console | None = None, out: Console | None = None, plain_every_s: float = _PLAIN_EVERY_S,
-        clock: Callable[[], float] = time.monotonic,
+        self, tally: Tally, *, is_quiet: bool = False, is_listing_only: bool = False, is_listing: bool = True,
+        work: str = "Downloading", console: Console | None = None, out: Console | None = None,
+        plain_every_s: float = _PLAIN_EVERY_S, clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self.tally = tally
         self._is_quiet = is_quiet
         self._is_listing_only = is_listing_only
+        self._is_listing = is_listing
         self._work = work
         self._console = console or Console(stderr=True, highlight=False)
         self._out = out or Console(highlight=False, markup=False, emoji=False)
@@ -139,7 +141,7 @@ class Progress:
         expected, listed = self.tally.photos_expected or 0, self.tally.photos_listed
         listing_left = (expected - listed) / listing_rate if expected >= listed and listing_rate else None
         rows = [self._listing(listing_rate, listing_left), self._fetching(file_rate, byte_rate, listing_left)]
-        return rows[:1] if self._is_listing_only else rows
+        return rows[:1] if self._is_listing_only else rows if self._is_listing else rows[1:]
 
     def _listing(self, rate: float, left_s: float | None) -> _Row:
         tally = self.tally

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from mirror.archive import Entry, Inspected, LocalArchive
+from mirror.archive.names import is_text
 from mirror.archive.seam import Bytes
 from mirror.asset_ref import AssetNames, AssetRef
 from mirror.download import examine
@@ -90,8 +91,8 @@ class Adoption:
         async for entries in self.archive.walk(batch=_BATCH):
             await self._adopt_batch([each for each in entries if self._is_ours_to_judge(each)])
         await self._lose_rest()
-        await self.archive.flush_tree(self.folders)
         await self._freeze()
+        await self.archive.flush_tree(self.folders)
 
     async def _adopt_batch(self, entries: Sequence[Entry]) -> None:
         for each in entries:
@@ -106,7 +107,7 @@ class Adoption:
         self.tally.stored += len(entries) - len(pairs)
 
     async def _note_trouble(self, entry: Entry) -> None:
-        if await self.manifest.has_keys_below(entry.key):
+        if is_text(entry.key) and await self.manifest.has_keys_below(entry.key):
             raise ArchiveError(
                 f"{self.archive.root}: cannot look into {printable(entry.key)}, where stored files should lie: "
                 f"{entry.trouble}"
@@ -184,6 +185,7 @@ class Adoption:
             findings.moved += found.owner.key != found.key
         else:
             findings.adopted += 1
+            findings.adopted_bytes += found.content.size_bytes
         self.folders.add(tuple(found.key.split("/")[:-1]))
         if ref is not None and ref.race_folder is not None:
             self.race_folders[ref.race_id, ref.race_folder] += 1
@@ -199,6 +201,16 @@ class Adoption:
                 log.info("%s: on record as stored, but not there", printable(key))
             self.findings.vanished += len(rows)
             await self.manifest.lose([asset_id for asset_id, _ in rows], "vanished")
+            await self.manifest.forget_keys([asset_id for asset_id, key in rows if self._is_deserted(key)])
+
+    def _is_deserted(self, key: str) -> bool:
+        """Whether the folders on record have other names by now: what is fetched again belongs with the others."""
+        ref = self.names.read(key)
+        if ref is None:
+            return False
+        races = {folder for race_id, folder in self.race_folders if race_id == ref.race_id}
+        days = {folder for *day, folder in self.day_folders if day == [ref.race_id, ref.race_day_id]}
+        return bool(races and ref.race_folder not in races) or bool(days and ref.race_day_folder not in days)
 
     async def _freeze(self) -> None:
         """New files shall join those that are there, whatever their folders are called by now."""

@@ -46,6 +46,8 @@ class Findings:
     moved: int = 0
     """Of the known: those that lie elsewhere than on record."""
     held_bytes: int = 0
+    adopted_bytes: int = 0
+    """Of them: those of the adopted files."""
     vanished: int = 0
     """Assets that were on record as held and whose files are not there."""
     versions: int = 0

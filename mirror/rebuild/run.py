@@ -200,7 +200,7 @@ class _Rebuild:
         code = 1 if self.findings.count("unmatched") or self.findings.count("damaged") else 0
         await self.manifest.end_run(
             exit_code=code, new_photos=sum(each.new_photos for each in self.passes), stored=self.findings.adopted,
-            stored_bytes=self.findings.held_bytes, failed=self.findings.count("damaged"),
+            stored_bytes=self.findings.adopted_bytes, failed=self.findings.count("damaged"),
         )  # fmt: skip
         await self.archive.set_archive_id(self.manifest.archive_id)
         kept = await self.leave_snapshot(workshop) if self.config.archive.state_dir else None
