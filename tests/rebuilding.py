@@ -19,6 +19,11 @@ def manifest_of(root: Path) -> Path:
     return root / ".mirror/manifest.sqlite"
 
 
+def bytes_of(name: str) -> bytes:
+    """What lies in a file that a report names."""
+    return Path(name).read_bytes()
+
+
 def ask(path: Path, sql: str) -> list[tuple[Any, ...]]:
     """Ask a manifest."""
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)

@@ -13,6 +13,7 @@ from mirror.manifest import Workshop
 from mirror.rebuild import run_rebuild
 from tests.rebuilding import (
     ask,
+    bytes_of,
     change,
     held,
     manifest_of,
@@ -56,7 +57,7 @@ async def test_garbage_in_its_place_is_kept_byte_for_byte(tmp_path: Path, conten
             await run_sync(config)
         report = await rebuilt_without_a_picture(source, config)
         assert report.exit_code == 0
-        assert [Path(each).read_bytes() for each in report.kept] == [content]
+        assert [bytes_of(each) for each in report.kept] == [content]
         assert any("is damaged" in note for note in report.notes)
         assert held(tmp_path / "photos") == before
 
@@ -75,7 +76,7 @@ async def test_damage_in_the_middle_is_found_and_what_was_forgotten_is_still_kno
         path.write_bytes(torn)
         report = await rebuilt_without_a_picture(source, config)
         assert report.basis == ""
-        assert Path(report.kept[0]).read_bytes() == torn
+        assert bytes_of(report.kept[0]) == torn
         assert held(tmp_path / "photos") == before
         assert ask(path, "SELECT race_id, photo_id FROM tombstone") == [(48211, 5)]
         assert not any("forgotten" in note for note in report.notes)
@@ -135,7 +136,7 @@ async def test_changes_that_a_killed_run_left_never_meet_the_new_manifest(tmp_pa
         path.unlink()
         path.with_name("manifest.sqlite-wal").write_bytes(b"what a killed run left")
         report = await rebuilt_without_a_picture(source, config)
-        assert Path(f"{report.kept[0]}-wal").read_bytes() == b"what a killed run left"
+        assert bytes_of(f"{report.kept[0]}-wal") == b"what a killed run left"
         assert held(tmp_path / "photos") == before
 
 
@@ -448,7 +449,7 @@ async def test_incomplete_listing_changes_nothing(tmp_path: Path) -> None:
         manifest_of(tmp_path / "photos").write_bytes(b"damaged")
         before = stats(tmp_path / "photos")
         source.fault("get-race-photos.json", times=100, status=500)
-        with pytest.raises(AccessError, match="left as it is.*--offline"):
+        with pytest.raises(AccessError, match=r"left as it is.*--offline"):
             await run_rebuild(config)
         assert manifest_of(tmp_path / "photos").read_bytes() == b"damaged"
         assert stats(tmp_path / "photos") == before
@@ -585,8 +586,14 @@ async def test_leftovers_of_a_killed_sync_are_taken_over(tmp_path: Path) -> None
         config = source.config(tmp_path)
         await run_sync(config)
         path = manifest_of(tmp_path / "photos")
-        change(path, "INSERT INTO committing SELECT asset_id, 1, stored_url, key, size_bytes, sha256, '{\"extension\": \"jpg\", \"etag\": \"\\\"x\\\"\"}' FROM asset LIMIT 1")
-        change(path, "UPDATE asset SET state = 'wanted', wanted_no = 1, key = NULL, sha256 = NULL, size_bytes = NULL WHERE asset_id = (SELECT asset_id FROM committing)")
+        change(
+            path,
+            'INSERT INTO committing SELECT asset_id, 1, stored_url, key, size_bytes, sha256, \'{"extension": "jpg", "etag": "\\"x\\""}\' FROM asset LIMIT 1',
+        )
+        change(
+            path,
+            "UPDATE asset SET state = 'wanted', wanted_no = 1, key = NULL, sha256 = NULL, size_bytes = NULL WHERE asset_id = (SELECT asset_id FROM committing)",
+        )
         report = await rebuilt_without_a_picture(source, config)
         assert (report.exit_code, report.adopted, report.wanted) == (0, 0, 0)
         assert ask(path, "SELECT count(*) FROM asset WHERE etag = '\"x\"'") == [(1,)]
