@@ -69,7 +69,7 @@ async def test_damage_in_the_middle_is_found_and_what_was_forgotten_is_still_kno
         await run_sync(config)
         path = manifest_of(tmp_path / "photos")
         before = held(tmp_path / "photos")
-        change(path, "INSERT INTO tombstone VALUES (48211, 5, '2026-05-20T00:00:00Z')")
+        change(path, "INSERT INTO tombstone (race_id, photo_id, forgotten_at) VALUES (48211, 5, '2026-05-20T00:00:00Z')")
         root_page = ask(path, "SELECT rootpage FROM sqlite_schema WHERE name = 'photo_json'")[0][0]
         torn = bytearray(path.read_bytes())
         torn[(root_page - 1) * 4096 : root_page * 4096] = b"\xff" * 4096
@@ -318,6 +318,20 @@ async def test_what_is_not_a_whole_picture_is_not_adopted(tmp_path: Path) -> Non
     assert tree(tmp_path / "photos") == whole
     kept = [path.read_bytes() for path in (tmp_path / "photos/.mirror/versions").rglob("*") if path.is_file()]
     assert sorted(kept) == sorted(bodies)
+
+
+async def test_file_larger_than_any_asset_is_not_read(tmp_path: Path) -> None:
+    """Memory is bounded by what an asset may be."""
+    async with SourceSimulator() as source:
+        config = source.config(tmp_path)
+        await run_sync(config)
+        large = next((tmp_path / "photos").rglob("large/*.jpg"))
+        large.chmod(0o644)
+        with large.open("ab") as file:
+            file.write(b"x" * 200_000)
+        manifest_of(tmp_path / "photos").unlink()
+        report = await rebuilt_without_a_picture(source, source.config(tmp_path, DOWNLOAD__LARGEST_ASSET="100KB"))
+        assert [each.reason for each in report.oddities] == ["larger than any asset (download.largest_asset)"]
 
 
 async def test_strangers_are_named_and_left_alone(tmp_path: Path) -> None:

@@ -67,10 +67,6 @@ class RebuiltManifest(Manifest):
         """Versions on record with a higher id: id and key."""
         return await self._read(tree_rows.versions, after_id, limit)
 
-    async def drop_versions(self, version_ids: Sequence[int]) -> None:
-        """Take versions off the record that are not there any more."""
-        await self._write(tree_rows.drop_versions, version_ids)
-
     async def distrust_listings(self, why: str) -> None:
         """Make the next pass of every race day full."""
         await self._write(tree_rows.distrust_listings, why)

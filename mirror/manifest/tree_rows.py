@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mirror.manifest.ledger import Ledger
 from mirror.manifest.races import ensure_race, ensure_race_day
-from mirror.manifest.text import id_list, now_text
+from mirror.manifest.text import now_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +76,3 @@ def versions(ledger: Ledger, after_id: int, limit: int) -> list[tuple[int, str]]
     """Versions on record with a higher id: id and key."""
     query = "SELECT version_id, key FROM version WHERE version_id > ? ORDER BY version_id LIMIT ?"
     return ledger.connection.execute(query, (after_id, limit)).fetchall()
-
-
-def drop_versions(ledger: Ledger, version_ids: Sequence[int]) -> None:
-    """Take versions off the record that are not there any more."""
-    ledger.connection.execute(
-        "DELETE FROM version WHERE version_id IN (SELECT value FROM json_each(?))", (id_list(version_ids),)
-    )

@@ -71,10 +71,12 @@ class Workshop:
         """
         with ManifestReader(basis) as reader:
             reader.copy(self.draft)
-        with translated(basis), closing(sqlite3.connect(uri_of(self.draft, "mode=ro"), uri=True)) as copy:
+        with translated(basis), closing(sqlite3.connect(self.draft, isolation_level=None)) as copy:
             found = [row[0] for row in copy.execute("PRAGMA integrity_check(1)")]
-        if found != ["ok"]:
-            raise ManifestError(f"{basis}: damaged ({found[0] if found else 'no answer'}): {WAY_OUT}")
+            if found != ["ok"]:
+                raise ManifestError(f"{basis}: damaged ({found[0] if found else 'no answer'}): {WAY_OUT}")
+            if copy.execute("SELECT 1 FROM pragma_table_info('archive') WHERE name = 'snapshot_of'").fetchone():
+                copy.execute("UPDATE archive SET snapshot_of = NULL, snapshot_at = NULL")
 
     def install(self) -> Path | None:
         """Give the finished manifest its name, in one step; what had it before is kept under another name.

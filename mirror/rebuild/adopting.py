@@ -1,6 +1,5 @@
 """Files of a tree are taken for what assets hold: matched by name, read to the end, hashed, and never touched."""
 
-import asyncio
 import logging
 import unicodedata
 from collections import Counter
@@ -8,17 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mirror.archive import Entry, Inspected, LocalArchive
+from mirror.archive import Entry, LocalArchive
 from mirror.archive.names import is_text
-from mirror.archive.seam import Bytes
 from mirror.asset_ref import AssetNames, AssetRef
-from mirror.download import examine
-from mirror.errors import ArchiveError, FetchError
+from mirror.errors import ArchiveError
 from mirror.imagecheck import Picture
 from mirror.layout import version_key
 from mirror.manifest import Claim, Found, Owner, RebuiltManifest
 from mirror.model import Content
 from mirror.rebuild.findings import Findings, printable
+from mirror.rebuild.reading import Read, Reader
 from mirror.records import variants_of
 from mirror.tally import Tally
 
@@ -51,7 +49,7 @@ class Adoption:
     Args:
         own: Keys of our own files that lie between the photos, such as the configuration.
         stamp: When this rebuild began, as the manifest writes moments.
-        largest_bytes: No asset is larger.
+        reader: Reads the files that may be what an asset holds.
     """
 
     archive: LocalArchive
@@ -59,7 +57,7 @@ class Adoption:
     names: AssetNames
     tally: Tally
     stamp: str
-    largest_bytes: int
+    reader: Reader
     own: frozenset[str] = frozenset()
     findings: Findings = field(default_factory=Findings)
     folders: set[tuple[str, ...]] = field(default_factory=lambda: {()})
@@ -70,7 +68,7 @@ class Adoption:
     async def glance(self) -> Glance:
         """Read every name once."""
         glance = Glance()
-        async for entries in self.archive.walk():
+        async for entries in self.archive.survey():
             for each in entries:
                 if self._is_ours_to_judge(each):
                     glance.files += 1
@@ -88,11 +86,11 @@ class Adoption:
         Raises:
             ArchiveError: A folder with stored files cannot be looked into, or the disk fails altogether.
         """
-        async for entries in self.archive.walk(batch=_BATCH):
+        async for entries in self.archive.survey(batch=_BATCH):
             await self._adopt_batch([each for each in entries if self._is_ours_to_judge(each)])
         await self._lose_rest()
         await self._freeze()
-        await self.archive.flush_tree(self.folders)
+        await self.archive.flush_folders(self.folders)
 
     async def _adopt_batch(self, entries: Sequence[Entry]) -> None:
         for each in entries:
@@ -102,7 +100,7 @@ class Adoption:
         claims = [_claim(each.key, self.names.read(each.key)) for each in readable]
         owners = await self.manifest.owners(claims, self.stamp, variants_of)
         pairs = await self._candidates([each.key for each in readable], owners)
-        inspected = await asyncio.gather(*(self._inspect(key) for key, _ in pairs))
+        inspected = await self.reader.read_all([key for key, _ in pairs], {each.key: each for each in readable})
         await self._judge(pairs, inspected)
         self.tally.stored += len(entries) - len(pairs)
 
@@ -141,13 +139,7 @@ class Adoption:
     def _note_second(self, key: str, first: str) -> None:
         self.findings.note("unmatched", key, f"its asset holds {first}", group="a second file of the same asset")
 
-    async def _inspect(self, key: str) -> Inspected[Picture | str]:
-        found = await self.archive.inspect(key, _examined, largest_bytes=self.largest_bytes)
-        self.tally.stored += 1
-        self.tally.fetched_bytes += found.size_bytes
-        return found
-
-    async def _judge(self, pairs: Sequence[tuple[str, Owner]], inspected: Sequence[Inspected[Picture | str]]) -> None:
+    async def _judge(self, pairs: Sequence[tuple[str, Owner]], inspected: Sequence[Read]) -> None:
         """Sort what was read into held, replaced, damaged and second files, and write it down."""
         held: dict[tuple[int, str], Found] = {}
         lost: list[int] = []
@@ -155,18 +147,17 @@ class Adoption:
             at = (owner.photo_no, owner.variant)
             if at in held:
                 self._note_second(key, held[at].key)
-            elif isinstance(found.found, Picture) and await self._is_believable(owner, found):
-                held[at] = _found(key, owner, found, found.found)
+            elif found.picture is not None and await self._is_believable(owner, found):
+                held[at] = _found(owner, found, found.picture)
                 self._count(held[at], self.names.read(key))
             else:
-                fault = found.trouble or (found.found if isinstance(found.found, str) else _OTHER_BYTES)
-                self.findings.note("damaged", key, fault, group="" if found.trouble else _group(fault))
+                self.findings.note("damaged", key, found.fault or _OTHER_BYTES, group=found.group)
                 if owner.asset_id is not None and owner.sha256 is not None and owner.key == key:
                     lost.append(owner.asset_id)
         await self.manifest.lose(lost, "damaged")
         await self.manifest.adopt(list(held.values()), self.stamp, variants_of)
 
-    async def _is_believable(self, owner: Owner, found: Inspected[Picture | str]) -> bool:
+    async def _is_believable(self, owner: Owner, found: Read) -> bool:
         """Whether these bytes can be the asset's: those on record, or newer ones that replaced them.
 
         Where other bytes are on record a whole picture is not enough: a flipped bit leaves it whole. But where the
@@ -240,31 +231,19 @@ def _claim(key: str, ref: AssetRef | None) -> Claim:
     return Claim(key=key, race_id=ref.race_id, photo_id=ref.photo_id, variant=ref.variant)
 
 
-def _examined(body: Bytes) -> Picture | str:
-    """What the picture check says, or why it is no whole picture."""
-    try:
-        return examine(body)
-    except FetchError as error:
-        return error.message
-
-
-def _group(fault: str) -> str:
-    return fault if fault == _OTHER_BYTES else "no whole picture"
-
-
-def _found(key: str, owner: Owner, inspected: Inspected[Picture | str], picture: Picture) -> Found:
+def _found(owner: Owner, read: Read, picture: Picture) -> Found:
     return Found(
         owner=owner,
-        key=key,
+        key=read.key,
         content=Content(
-            size_bytes=inspected.size_bytes,
-            sha256=inspected.sha256,
+            size_bytes=read.size_bytes,
+            sha256=read.sha256,
             extension=picture.extension,
             width_px=picture.width_px,
             height_px=picture.height_px,
             taken_at=picture.taken_at,
         ),
-        stored_at=datetime.fromtimestamp(max(inspected.modified_ts, 0.0), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        stored_at=datetime.fromtimestamp(max(read.modified_ts, 0.0), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
 
 

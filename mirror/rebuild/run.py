@@ -16,10 +16,11 @@ from mirror.layout import DEFAULT_TEMPLATE
 from mirror.manifest import RebuiltManifest, Workshop
 from mirror.manifest.text import now_text
 from mirror.model import PassReport, Scope
-from mirror.opening import PROGRAM, manifest_path, open_source, open_transport
+from mirror.opening import PROGRAM, leave_snapshot, manifest_path, open_source, open_transport
 from mirror.passes import Passes
 from mirror.rebuild.adopting import Adoption, Glance, is_litter
 from mirror.rebuild.basis import Basis, choose_basis
+from mirror.rebuild.reading import Reader
 from mirror.rebuild.report import RebuildReport
 from mirror.rebuild.version_files import VersionFiles
 from mirror.records import variants_of
@@ -63,8 +64,10 @@ async def run_rebuild(
             choose_basis, workshop, manifest_path(config), archive.state, given=basis, tree_id=tree_id
         )
         manifest = await RebuiltManifest.open(
-            workshop.draft, create=True, program=PROGRAM, template=config.archive.template
-        )
+            workshop.draft, create=True, program=PROGRAM, template=config.archive.template,
+            is_on_network=archive.is_on_network and config.archive.state_dir is None,
+            keeps_versions=config.archive.versions != 0,
+        )  # fmt: skip
         rooms.push_async_callback(manifest.aclose)
         this = _Rebuild(config, archive, manifest, begun, tally or Tally(), is_offline=is_offline)
         await this.begin(tree_id)
@@ -110,15 +113,14 @@ class _Rebuild:
             archive=archive,
             manifest=manifest,
             names=names,
+            reader=Reader(archive=archive, tally=tally, largest_bytes=config.download.largest_asset),
             tally=tally,
             stamp=now_text(),
-            largest_bytes=config.download.largest_asset,
             own=frozenset(_own_keys(config)),
         )
         self.findings = self.adoption.findings
         self.version_files = VersionFiles(
-            archive=archive, manifest=manifest, names=names, stamp=self.adoption.stamp,
-            largest_bytes=config.download.largest_asset, findings=self.findings,
+            archive=archive, manifest=manifest, names=names, stamp=self.adoption.stamp, findings=self.findings
         )  # fmt: skip
 
     async def begin(self, tree_id: str | None) -> None:
@@ -212,7 +214,7 @@ class _Rebuild:
         """Put a copy into the tree, so that it is whole by itself; returns where an unsound one before it is kept."""
         path = self.archive.state / manifest_path(self.config).name
         kept = None if path == self.basis.path else await asyncio.to_thread(workshop.keep, path)
-        await self.manifest.snapshot(path)
+        await leave_snapshot(self.config, self.archive, self.manifest)
         return kept
 
     def report(self, wanted: int, kept: tuple[str, ...]) -> RebuildReport:

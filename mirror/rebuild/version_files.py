@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mirror.archive import Entry, LocalArchive
+from mirror.archive import Entry, Inspection, LocalArchive
 from mirror.archive.names import FOREIGN, VERSIONS
 from mirror.asset_ref import AssetNames
 from mirror.manifest import Claim, OldVersion, Owner, RebuiltManifest
@@ -33,13 +33,12 @@ class VersionFiles:
     manifest: RebuiltManifest
     names: AssetNames
     stamp: str
-    largest_bytes: int
     findings: Findings
 
     async def register_all(self) -> None:
         """Forget versions whose files are gone, then put on record what lies there and is not."""
         await self._drop_gone()
-        async for entries in self.archive.walk(VERSIONS, batch=_BATCH):
+        async for entries in self.archive.survey(VERSIONS, batch=_BATCH):
             known = await self.manifest.known_versions([each.key for each in entries if not each.trouble])
             await self._register([each for each in entries if each.key not in known])
 
@@ -74,9 +73,10 @@ class VersionFiles:
     async def _version(self, key: str, place: _Place, asset_id: int) -> OldVersion | None:
         if not place.mark:
             return OldVersion(asset_id=asset_id, key=key, why="foreign")
-        read = await self.archive.inspect(key, lambda _: None, largest_bytes=self.largest_bytes)
-        if read.trouble or not read.sha256.hex().startswith(place.mark):
-            self.findings.note("damaged", key, read.trouble or "not the bytes that its name promises")
+        read: Inspection[None] = (await self.archive.inspect([key]))[0]
+        if read.sha256 is None or not read.sha256.hex().startswith(place.mark):
+            fault = "cannot be read to its end" if read.sha256 is None else "not the bytes that its name promises"
+            self.findings.note("damaged", key, fault)
             return None
         return OldVersion(asset_id=asset_id, key=key, why="replaced", size_bytes=read.size_bytes, sha256=read.sha256)
 
