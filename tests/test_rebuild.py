@@ -69,7 +69,9 @@ async def test_damage_in_the_middle_is_found_and_what_was_forgotten_is_still_kno
         await run_sync(config)
         path = manifest_of(tmp_path / "photos")
         before = held(tmp_path / "photos")
-        change(path, "INSERT INTO tombstone (race_id, photo_id, forgotten_at) VALUES (48211, 5, '2026-05-20T00:00:00Z')")
+        change(
+            path, "INSERT INTO tombstone (race_id, photo_id, forgotten_at) VALUES (48211, 5, '2026-05-20T00:00:00Z')"
+        )
         root_page = ask(path, "SELECT rootpage FROM sqlite_schema WHERE name = 'photo_json'")[0][0]
         torn = bytearray(path.read_bytes())
         torn[(root_page - 1) * 4096 : root_page * 4096] = b"\xff" * 4096
@@ -151,7 +153,6 @@ async def test_archive_copied_to_another_computer_goes_on_from_its_snapshot(tmp_
         source.race.remove(max(source.race.photos))
         for _ in range(2):
             await run_sync(config, is_full=True)
-        shutil.copy(tmp_path / "state/manifest.sqlite", manifest_of(tmp_path / "photos"))
         shutil.copytree(tmp_path / "photos", tmp_path / "new/photos")
         moved = source.config(tmp_path / "new", ARCHIVE__STATE_DIR=str(tmp_path / "new/state"))
         with pytest.raises(ManifestError, match="mirror rebuild"):
@@ -164,6 +165,28 @@ async def test_archive_copied_to_another_computer_goes_on_from_its_snapshot(tmp_
         assert ask(manifest_path(moved), photos) == ask(tmp_path / "state/manifest.sqlite", photos)
         assert ask(manifest_path(moved), "SELECT full_wanted NOT NULL FROM race_day") == [(1,), (1,)]
         await sync_fetches(source, moved, 0)
+
+
+async def test_snapshot_becomes_a_manifest_and_a_new_one_takes_its_place(tmp_path: Path) -> None:
+    """Without the state folder the snapshot is made the manifest; with it, each rebuild leaves a snapshot of its own."""
+    async with SourceSimulator() as source:
+        config = source.config(tmp_path, ARCHIVE__STATE_DIR=str(tmp_path / "state"))
+        await run_sync(config)
+        snapshot = manifest_of(tmp_path / "photos")
+        snapshot.write_bytes(b"torn")
+        (tmp_path / "state/manifest.sqlite").unlink()
+        report = await rebuilt_without_a_picture(source, config)
+        assert [bytes_of(each) for each in report.kept] == [b"torn"]
+        assert ask(snapshot, "SELECT snapshot_of FROM archive")[0][0].startswith(
+            f"{tmp_path}/state/manifest.sqlite on "
+        )
+        inside = source.config(tmp_path)
+        with pytest.raises(ManifestError, match="mirror rebuild"):
+            await run_sync(inside)
+        report = await rebuilt_without_a_picture(source, inside, is_offline=True)
+        assert (report.exit_code, report.adopted) == (0, 0)
+        assert ask(snapshot, "SELECT snapshot_of FROM archive") == [(None,)]
+        await sync_fetches(source, inside, 0)
 
 
 async def test_stale_snapshot_is_brought_up_to_date(tmp_path: Path) -> None:

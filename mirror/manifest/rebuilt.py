@@ -1,9 +1,12 @@
 """The manifest while it is made again: the writing face with what only a rebuild does."""
 
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 
 from mirror.manifest import adoption, tree_rows
 from mirror.manifest.adoption import Claim, Found, Owner, VariantsOf
+from mirror.manifest.snapshot import place_of, write_snapshot
 from mirror.manifest.store import Manifest
 from mirror.manifest.tree_rows import OldVersion
 
@@ -22,6 +25,10 @@ class RebuiltManifest(Manifest):
             stamp: When this rebuild began: assets with this ``verified_at`` are done.
         """
         await self._write(adoption.begin, archive_id, forgotten, stamp)
+
+    async def snapshot_as(self, to: Path, *, path: Path) -> None:
+        """Copy the manifest to another file, as the snapshot of the one that it will be under its path."""
+        await self._run(partial(write_snapshot, self._ledger.connection, to, of=place_of(path)))
 
     async def owners(self, claims: Sequence[Claim], stamp: str, variants_of: VariantsOf) -> list[Owner | str]:
         """For each file the asset it belongs to, or why there is none."""

@@ -1,5 +1,6 @@
 """A copy of a manifest: for a trial, or to lie beside the tree when the manifest lies elsewhere."""
 
+import platform
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -25,6 +26,11 @@ def is_snapshot_current(connection: sqlite3.Connection, to: Path) -> bool:
     except sqlite3.Error:  # none, an older one, or damaged: a new one is made
         return False
     return bool(mark == connection.execute(_MARK).fetchone())
+
+
+def place_of(path: Path) -> str:
+    """Say where a manifest lies, for people who find its snapshot."""
+    return f"{path.absolute()} on {platform.node() or 'this host'}"
 
 
 def write_snapshot(connection: sqlite3.Connection, to: Path, *, of: str | None = None) -> None:

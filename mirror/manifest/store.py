@@ -1,6 +1,5 @@
 """The writing face: every method is one transaction, in one thread that owns the connection."""
 
-import platform
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,7 @@ from mirror.manifest.rows import (
     StoredRow,
     Unlisted,
 )
-from mirror.manifest.snapshot import is_snapshot_current, write_snapshot
+from mirror.manifest.snapshot import is_snapshot_current, place_of, write_snapshot
 from mirror.manifest.thread import ManifestThread
 from mirror.model import Album, Failed, Fetched, Job, Page, PassKind, Race, Scope, Stored, Variant
 
@@ -238,5 +237,4 @@ class Manifest(ManifestThread):
         """
         connection = self._ledger.connection
         if not await self._run(partial(is_snapshot_current, connection, to)):
-            of = f"{self._ledger.path.absolute()} on {platform.node() or 'this host'}"
-            await self._run(partial(write_snapshot, connection, to, of=of))
+            await self._run(partial(write_snapshot, connection, to, of=place_of(self._ledger.path)))

@@ -16,7 +16,7 @@ from mirror.layout import DEFAULT_TEMPLATE
 from mirror.manifest import RebuiltManifest, Workshop
 from mirror.manifest.text import now_text
 from mirror.model import PassReport, Scope
-from mirror.opening import PROGRAM, leave_snapshot, manifest_path, open_source, open_transport
+from mirror.opening import PROGRAM, manifest_path, open_source, open_transport
 from mirror.passes import Passes
 from mirror.rebuild.adopting import Adoption, Glance, is_litter
 from mirror.rebuild.basis import Basis, choose_basis
@@ -213,8 +213,8 @@ class _Rebuild:
     async def leave_snapshot(self, workshop: Workshop) -> Path | None:
         """Put a copy into the tree, so that it is whole by itself; returns where an unsound one before it is kept."""
         path = self.archive.state / manifest_path(self.config).name
-        kept = None if path == self.basis.path else await asyncio.to_thread(workshop.keep, path)
-        await leave_snapshot(self.config, self.archive, self.manifest)
+        kept = await asyncio.to_thread(workshop.keep, path) if path in self.basis.unused else None
+        await self.manifest.snapshot_as(path, path=manifest_path(self.config))
         return kept
 
     def report(self, wanted: int, kept: tuple[str, ...]) -> RebuildReport:
