@@ -104,6 +104,7 @@ async def test_ctrl_c_changes_nothing(tmp_path: Path) -> None:
             _, errors = await process.communicate()
         assert process.returncode == 130
         assert b"Traceback" not in errors
+        assert b"not finished is thrown away" in errors
     assert stats(tmp_path / "photos") == before
     assert manifest_of(tmp_path / "photos").read_bytes() == manifest
     assert not (tmp_path / "photos/.mirror/rebuild").exists()

@@ -343,6 +343,25 @@ async def test_what_is_not_a_whole_picture_is_not_adopted(tmp_path: Path) -> Non
     assert sorted(kept) == sorted(bodies)
 
 
+async def test_names_that_differ_by_case_only_are_two_files(tmp_path: Path) -> None:
+    """The one on record stays it; its twin is named, whichever comes first."""
+    async with SourceSimulator() as source:
+        config = source.config(tmp_path)
+        await run_sync(config)
+        picture = next((tmp_path / "photos").rglob("large/*_DSC_*.jpg"))
+        twins = [
+            picture.with_name(picture.name.replace("DSC", "dsc")),
+            picture.with_name(picture.name.replace("jpg", "JPG")),
+        ]
+        for twin in twins:
+            shutil.copy(picture, twin)
+        if len(list(picture.parent.glob(f"{picture.name.split('_')[0]}_*"))) != 3:
+            pytest.skip("this disk does not tell case apart")
+        report = await rebuilt_without_a_picture(source, config)
+        assert (report.known, report.damaged) == (len(tree(tmp_path / "photos")) - 2, 0)
+        assert {each.key for each in report.oddities} == {str(twin.relative_to(tmp_path / "photos")) for twin in twins}
+
+
 async def test_file_larger_than_any_asset_is_not_read(tmp_path: Path) -> None:
     """Memory is bounded by what an asset may be."""
     async with SourceSimulator() as source:

@@ -79,7 +79,7 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         log.debug("ended by", exc_info=error)
         return exit_code(error)
     except Stopped as error:
-        CAUSES.error("%s; what was finished is kept", error)
+        CAUSES.error("%s; %s", error, error.outcome)
         return exit_code(error)
     except BrokenPipeError:
         # Whoever read our output has seen enough; Python must not try to flush the rest.

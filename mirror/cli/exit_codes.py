@@ -30,6 +30,9 @@ class Stopped(BaseException):
         number: The signal's.
     """
 
+    outcome = "what was finished is kept"
+    """What that means for the archive."""
+
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")
         self.number = number

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mirror.cli.exit_codes import Stopped
 from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, LogFile, Quiet, Verbosity
 from mirror.cli.output import console, to_json
@@ -75,8 +76,12 @@ def _rebuild(settings: "Config", basis: Path | None, *, is_offline: bool, is_qui
     from mirror.tally import Tally
 
     tally = Tally(is_listing_done=is_offline)
-    with Progress(tally, is_quiet=is_quiet, work="Checking", is_listing=not is_offline):
-        return run(lambda _: run_rebuild(settings, basis=basis, is_offline=is_offline, tally=tally))
+    try:
+        with Progress(tally, is_quiet=is_quiet, work="Checking", is_listing=not is_offline):
+            return run(lambda _: run_rebuild(settings, basis=basis, is_offline=is_offline, tally=tally))
+    except Stopped as stopped:
+        stopped.outcome = "a manifest that was not finished is thrown away"
+        raise
 
 
 def _show(report: "RebuildReport") -> None:

@@ -129,8 +129,8 @@ class Adoption:
         for (key, owner), size in zip(elsewhere, sizes, strict=True):
             if size is None:
                 pairs.append((key, owner))
-            elif _folded(key) == _folded(owner.key or ""):
-                # Some disks write names in their own way: it is the one on record.
+            elif _folded(key) == _folded(owner.key or "") and owner.key not in keys:
+                # A disk that writes names in its own way: this is the file on record.
                 pairs.append((owner.key or "", owner))
             else:
                 self._note_second(key, owner.key or "")

@@ -54,6 +54,8 @@ async def run_rebuild(
         ManifestError: In use by another run, of a newer version, or there is nothing to make one from.
     """
     wishes = [] if is_offline else wishes_of(config)
+    tally = tally or Tally()
+    tally.phase = "looking at earlier manifests"
     async with AsyncExitStack() as rooms:
         archive = await _open_archive(config)
         rooms.push_async_callback(archive.aclose)
@@ -69,7 +71,7 @@ async def run_rebuild(
             keeps_versions=config.archive.versions != 0,
         )  # fmt: skip
         rooms.push_async_callback(manifest.aclose)
-        this = _Rebuild(config, archive, manifest, begun, tally or Tally(), is_offline=is_offline)
+        this = _Rebuild(config, archive, manifest, begun, tally, is_offline=is_offline)
         await this.begin(tree_id)
         if not is_offline:
             await this.list_all(wishes)
