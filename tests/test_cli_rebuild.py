@@ -48,7 +48,8 @@ async def test_what_is_left_alone_is_named_and_counted(tmp_path: Path) -> None:
         report = json.loads(done.stdout)
         assert report["unmatched"] == len(report["oddities"]) > 1
         assert report["exit_code"] == 1
-        assert "no photos of race 50001 are known, such as Lake-Half-50001/" in done.stderr
+        assert "(such as Lake-Half-50001/" in done.stderr
+        assert "no photos of race 50001 are known: is it configured?" in done.stderr
         assert "bell?.txt" in done.stderr
         done = await mirror(tmp_path, "rebuild", "--verbose")
         assert_calm(done, 1)

@@ -154,17 +154,18 @@ async def test_archive_copied_to_another_computer_goes_on_from_its_snapshot(tmp_
         for _ in range(2):
             await run_sync(config, is_full=True)
         shutil.copytree(tmp_path / "photos", tmp_path / "new/photos")
+        next((tmp_path / "new/photos").rglob("large/*.jpg")).unlink()
         moved = source.config(tmp_path / "new", ARCHIVE__STATE_DIR=str(tmp_path / "new/state"))
         with pytest.raises(ManifestError, match="mirror rebuild"):
             await run_sync(moved)
         report = await rebuilt_without_a_picture(source, moved, is_offline=True)
         assert source.requests == []
-        assert (report.exit_code, report.adopted, report.wanted) == (0, 0, 0)
-        assert report.known == len(tree(tmp_path / "photos"))
+        assert (report.exit_code, report.adopted, report.vanished, report.wanted) == (0, 0, 1, 1)
+        assert report.known == len(tree(tmp_path / "photos")) - 1
         photos = "SELECT photo_id, unlisted_at IS NULL, group_concat(bib) FROM photo LEFT JOIN bib USING (photo_no) GROUP BY 1 ORDER BY 1"
         assert ask(manifest_path(moved), photos) == ask(tmp_path / "state/manifest.sqlite", photos)
         assert ask(manifest_path(moved), "SELECT full_wanted NOT NULL FROM race_day") == [(1,), (1,)]
-        await sync_fetches(source, moved, 0)
+        await sync_fetches(source, moved, 1)
 
 
 async def test_snapshot_becomes_a_manifest_and_a_new_one_takes_its_place(tmp_path: Path) -> None:
@@ -458,7 +459,7 @@ async def test_two_races_in_one_archive_are_kept_apart(tmp_path: Path) -> None:
         manifest_of(tmp_path / "photos").unlink()
         report = await rebuilt_without_a_picture(source, config)
         assert (report.exit_code, report.adopted, report.unmatched) == (1, mine, len(before) - mine)
-        assert {each.reason for each in report.oddities} == {"no photos of race 50001 are known"}
+        assert {each.reason for each in report.oddities} == {"no photos of race 50001 are known: is it configured?"}
         report = await rebuilt_without_a_picture(other, second)
         assert (report.exit_code, report.known, report.adopted) == (0, mine, len(before) - mine)
         assert held(tmp_path / "photos") == before

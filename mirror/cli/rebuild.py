@@ -129,7 +129,7 @@ def _causes(report: "RebuildReport") -> list[str]:
 
     words = {"unmatched": "not matched and left alone", "damaged": "damaged and left alone"}
     lines = [
-        f"{count_text(each.count, 'file')} {words[each.kind]}: {each.reason}, such as {each.example}"
+        f"{count_text(each.count, 'file')} {words[each.kind]} (such as {each.example}): {each.reason}"
         for each in report.groups
     ]
     if len(lines) > _GROUPS_SHOWN:

@@ -120,7 +120,7 @@ def _no_photo(ledger: Ledger, race_id: int) -> str:
     has_photos = ledger.connection.execute(
         "SELECT EXISTS (SELECT 1 FROM photo WHERE race_id = ?)", (race_id,)
     ).fetchone()[0]
-    return "its photo is not listed" if has_photos else f"no photos of race {race_id} are known"
+    return "its photo is not listed" if has_photos else f"no photos of race {race_id} are known: is it configured?"
 
 
 def _unwanted(ledger: Ledger, photo_no: int, variant: str, variants_of: VariantsOf) -> Owner | str:
@@ -223,3 +223,9 @@ def not_found(ledger: Ledger, stamp: str, after_id: int, limit: int) -> list[tup
         "ORDER BY asset_id LIMIT ?",
         (after_id, stamp, limit),
     ).fetchall()
+
+
+def count_wanted(ledger: Ledger) -> int:
+    """How many assets are wanted, whatever is configured."""
+    count: int = ledger.connection.execute("SELECT coalesce(sum(wanted), 0) FROM tally").fetchone()[0]
+    return count

@@ -54,6 +54,10 @@ class RebuiltManifest(Manifest):
         """Assets with a higher id, on record as held, whose bytes were not found: id and key."""
         return await self._read(adoption.not_found, stamp, after_id, limit)
 
+    async def count_all_wanted(self) -> int:
+        """How many assets are wanted, selected or not."""
+        return await self._read(adoption.count_wanted)
+
     async def folders(self) -> tuple[dict[int, str], dict[tuple[int, int], str]]:
         """The folders on record, by race, and by race and race day."""
         return await self._read(tree_rows.folders)

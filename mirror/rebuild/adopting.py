@@ -61,7 +61,7 @@ class Adoption:
     own: frozenset[str] = frozenset()
     findings: Findings = field(default_factory=Findings)
     folders: set[tuple[str, ...]] = field(default_factory=lambda: {()})
-    """Where adopted files lie."""
+    """Where adopted files lie, from the root on."""
     race_folders: Counter[tuple[int, str]] = field(default_factory=Counter)
     day_folders: Counter[tuple[int, int, str]] = field(default_factory=Counter)
 
@@ -177,7 +177,8 @@ class Adoption:
         else:
             findings.adopted += 1
             findings.adopted_bytes += found.content.size_bytes
-        self.folders.add(tuple(found.key.split("/")[:-1]))
+        parts = tuple(found.key.split("/"))
+        self.folders.update(parts[:depth] for depth in range(1, len(parts)))
         if ref is not None and ref.race_folder is not None:
             self.race_folders[ref.race_id, ref.race_folder] += 1
         if ref is not None and ref.race_day_folder is not None and ref.race_day_id is not None:

@@ -200,7 +200,9 @@ class _Rebuild:
 
     async def install(self, workshop: Workshop) -> RebuildReport:
         """Finish the manifest, tell the tree whose it is, and put it in place."""
-        wanted = (await self.manifest.missing()).count
+        # Offline nobody knows what is configured today, as far as only the source can resolve it.
+        missing = await self.manifest.missing()
+        wanted = await self.manifest.count_all_wanted() if self.is_offline else missing.count
         code = 1 if self.findings.count("unmatched") or self.findings.count("damaged") else 0
         await self.manifest.end_run(
             exit_code=code, new_photos=sum(each.new_photos for each in self.passes), stored=self.findings.adopted,
