@@ -144,7 +144,7 @@ def asset_key(
         "album_id": text(album_id, "no-album") if "{album_id}" in template else "",
         "variant": variant,
         "photo_id": str(photo_id),
-        "name": text(_stem(uploaded_filename or "")) if "{name}" in template else "",
+        "name": text(uploaded_stem(uploaded_filename or "")) if "{name}" in template else "",
         "year": str(year) if year else "undated",
     }
     parts = [REPEATED.sub(r"\1", part.format_map(values)).strip(EDGES) or "unnamed" for part in template.split("/")]
@@ -160,7 +160,8 @@ def version_key(key: str, sha256_hex: str) -> str:
     )
 
 
-def _stem(uploaded: str) -> str:
+def uploaded_stem(uploaded: str) -> str:
+    """Take folders and a picture's extension off an uploaded name; what is left is still hostile text."""
     return _PICTURE_EXTENSION.sub("", re.split(r"[\\/]", uploaded.strip())[-1].rstrip(EDGES))
 
 

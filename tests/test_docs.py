@@ -20,7 +20,7 @@ def test_readme_names_every_command_and_no_other() -> None:
     from mirror.cli.app import app  # noqa: PLC0415 - heavy
 
     known = set(get_command(app).commands)  # type: ignore[attr-defined]
-    named = set(re.findall(r"(?:^|`)[ ]*mirror ([a-z]+)", (ROOT / "README.md").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:^\$?|`)[ ]*mirror ([a-z]+)", (ROOT / "README.md").read_text(), re.MULTILINE))
     assert named == known
 
 

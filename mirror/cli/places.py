@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from mirror.errors import ConfigError
 
 if TYPE_CHECKING:
     from mirror.config import Config
+    from mirror.when import When
 
 _STATE = ".mirror"
 _MANIFEST = "manifest.sqlite"
@@ -63,3 +65,17 @@ def find_manifest(archive: Path | None, config: Path | None) -> tuple[Path, Path
             raise ConfigError(f"{place} or above: 'mirror sync RACE --to DIR' makes one; else give --archive DIR")
     place_of = load_settings(archive, config, is_offline=True).archive
     return place_of.root, (place_of.state_dir or place_of.root / _STATE) / _MANIFEST
+
+
+def moment_of(words: str, option: str) -> "When":
+    """Read the moment that an option names.
+
+    Raises:
+        ConfigError: Nobody can know what is meant.
+    """
+    from mirror.when import parse_when
+
+    try:
+        return parse_when(words, now=datetime.now())  # noqa: DTZ005 - as the clock on the wall shows it
+    except ValueError as error:
+        raise ConfigError(f"{option} {error}") from None

@@ -1,14 +1,13 @@
 """``mirror status``: what an archive holds."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from mirror.cli.options import ArchiveDir, AsJson, ConfigFile
-from mirror.cli.output import console, printable, to_json
+from mirror.cli.output import console, from_stamp, local_time, printable, to_json
 from mirror.cli.places import find_manifest
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ def _row(day: "RaceDayStatus", *, with_times: bool, with_id: bool) -> list[str]:
 
 def _times(day: "RaceDayStatus") -> tuple[str, str]:
     """When it was listed completely, and the newest upload that this saw."""
-    return _moment(day.last_pass_at), _moment(_from_ts(day.watermark_ts))
+    return local_time(day.last_pass_at), local_time(from_stamp(day.watermark_ts))
 
 
 def _size(size_bytes: int) -> str:
@@ -107,21 +106,11 @@ def _last_run(last: "RunRow | None") -> str:
     if last is None:
         return "No run yet."
     if last.ended_at is None:
-        return f"The last run began {_moment(last.started_at)} and is still on, or was killed: 'mirror sync' goes on."
+        return (
+            f"The last run began {local_time(last.started_at)} and is still on, or was killed: 'mirror sync' goes on."
+        )
     seconds = (last.ended_at - last.started_at).total_seconds()
     took = time_text(seconds) if seconds >= 1 else "under 1 s"
     how = "refused or stopped" if last.exit_code is None else _ENDINGS.get(last.exit_code, f"exit {last.exit_code}")
     stored = f"{count_text(last.stored, 'file')}, {size_text(last.stored_bytes)}"
-    return f"Last run {_moment(last.ended_at)}, {took}: {stored}; {how}."
-
-
-def _from_ts(stamp: int | None) -> datetime | None:
-    """A stamp of the source's clock; absurd ones are no time."""
-    try:
-        return datetime.fromtimestamp(stamp, UTC) if stamp else None
-    except (OverflowError, ValueError, OSError):
-        return None
-
-
-def _moment(moment: datetime | None) -> str:
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M") if moment else "never"
+    return f"Last run {local_time(last.ended_at)}, {took}: {stored}; {how}."

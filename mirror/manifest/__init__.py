@@ -1,6 +1,7 @@
 """The ledger: what the source listed, what the archive wants, holds and lost. The only package that imports sqlite3."""
 
 from mirror.manifest.adoption import Claim, Found, Owner
+from mirror.manifest.finding import FoundFile, FoundPhoto, PhotoFinder, Search
 from mirror.manifest.queries import ManifestReader
 from mirror.manifest.rebuilt import RebuiltManifest
 from mirror.manifest.rows import (
@@ -27,6 +28,8 @@ __all__ = [
     "Commit",
     "Counts",
     "Found",
+    "FoundFile",
+    "FoundPhoto",
     "HeldRow",
     "Leftover",
     "Manifest",
@@ -35,11 +38,13 @@ __all__ = [
     "OldVersion",
     "Owner",
     "PassMemory",
+    "PhotoFinder",
     "Planned",
     "RaceDayStatus",
     "RebuiltManifest",
     "Recorded",
     "RunRow",
+    "Search",
     "Selected",
     "StoredRow",
     "Unlisted",

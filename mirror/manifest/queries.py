@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -75,6 +76,11 @@ class ManifestReader:
         """Copy the manifest, as it is now, to another file."""
         with translated(self.path):
             write_snapshot(self._connection, to)
+
+    def _all(self, query: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[tuple[Any, ...]]:
+        """Ask, and read the whole answer: it must be one that memory can hold."""
+        with translated(self.path):
+            return self._connection.execute(query, values).fetchall()
 
     def archive_id(self) -> str:
         """The archive's own random id."""

@@ -1,0 +1,55 @@
+"""The commands that ask the archive: what they print, what they end with, and what they say to wrong usage."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mirror.cli import main
+from tests.demo_archive import demo
+
+__all__ = ["demo"]
+
+
+@pytest.fixture(autouse=True)
+def here(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Type in the demo's folder, eighty columns wide."""
+    monkeypatch.chdir(demo)
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def test_find_says_which_bib_nobody_wears(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is there is listed all the same, and the exit code is 1."""
+    assert main(["find", "1127", "01127"]) == 1
+    out, err = capsys.readouterr()
+    assert "900151  bib 1029, 1127" in out
+    assert "photos/Harbour-10K-48211/2025-05-18-29930/original/900151_DSC_1050.jpg" in out
+    assert "no photo shows bib 01127, but there is 1127 (4 photos): bibs are text" in err
+
+
+def test_find_speaks_json(capsys: pytest.CaptureFixture[str], demo: Path) -> None:
+    """Photos with their files, each with a path that is there."""
+    assert main(["find", "1127", "5", "--json"]) == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert [each["photo_id"] for each in answer["photos"]] == [900151, 900183, 900225, 900228]
+    assert all(Path(file["path"]).is_file() for each in answer["photos"] for file in each["files"])
+    assert answer["absent"] == [{"bib": "5", "elsewhere": 0, "near": []}]
+    assert answer["archive"] == str(demo / "photos")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["find"], "which photos?"),
+        (["find", "1", "--untagged"], "not untagged"),
+        (["find", "1", "--variant", "huge"], "original, large, thumbnail"),
+        (["find", "1", "--link"], "--to DIR"),
+        (["find", "1127", "--link", "--to", "x.zip"], "ZIP"),
+        (["find", "1", "--since", "soon"], "--since 'soon' is no moment"),
+        (["find", "1", "--race", "marathon"], "there are: 48211 (Harbour 10K)"),
+    ],
+)
+def test_wrong_usage_is_told(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2 and one line."""
+    assert main(words) == 2
+    assert message in capsys.readouterr().err
