@@ -1,6 +1,7 @@
 """The commands that ask the archive: what they print, what they end with, and what they say to wrong usage."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,29 @@ def test_find_speaks_json(capsys: pytest.CaptureFixture[str], demo: Path) -> Non
     assert answer["archive"] == str(demo / "photos")
 
 
+def test_log_counts_what_each_run_brought(capsys: pytest.CaptureFixture[str]) -> None:
+    """New photos by race day, bibs photo by photo, the rest counted and where to see it."""
+    assert main(["log"]) == 0
+    out = capsys.readouterr().out
+    assert "210 new photos of Harbour 10K 2026-05-17" in out
+    assert "25 new photos of Harbour 10K 2026-05-17" in out
+    assert re.search(r"bibs changed on 6 photos\n +photo 9\d+  bib 14\d\d added, 1\d\d\d removed", out)
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_log_tells_a_runner_what_changed(capsys: pytest.CaptureFixture[str]) -> None:
+    """One bib, one line; before the first run there was nothing."""
+    assert main(["log", "--bib", "1403", "--since", "today"]) == 0
+    (_, line) = capsys.readouterr().out.splitlines()
+    assert "bib 1403 added" in line
+    assert main(["log", "--bib", "1403", "--until", "2020"]) == 0
+    assert capsys.readouterr().out == "Nothing changed.\n"
+    assert main(["log", "--bib", "1403", "--json"]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)
+    assert entry["run"]["command"] == "sync"
+    assert {"bib added", "bib removed"} == {each["what"] for each in entry["changes"]}
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -47,6 +71,7 @@ def test_find_speaks_json(capsys: pytest.CaptureFixture[str], demo: Path) -> Non
         (["find", "1127", "--link", "--to", "x.zip"], "ZIP"),
         (["find", "1", "--since", "soon"], "--since 'soon' is no moment"),
         (["find", "1", "--race", "marathon"], "there are: 48211 (Harbour 10K)"),
+        (["log", "--run", "99"], "no run 99; the newest is 2"),
     ],
 )
 def test_wrong_usage_is_told(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

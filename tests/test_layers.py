@@ -16,7 +16,7 @@ FLOORS = [
     {"__init__"},
     {"progress", "demo_run"},
     {"dryrun", "rebuild"},
-    {"sync", "check", "find", "handout"},
+    {"sync", "check", "find", "handout", "history"},
     {"passes", "recheck", "fetching"},
     {"leftovers"},
     {"targets", "listing"},

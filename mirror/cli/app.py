@@ -11,6 +11,7 @@ import typer
 
 from mirror import __version__
 from mirror.cli import demo, find, races, rebuild, setup, status, sync
+from mirror.cli import log as history
 from mirror.cli.exit_codes import BUG, MEANINGS, OK, Stopped, exit_code
 from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.page import Command, Group
@@ -62,6 +63,7 @@ for _name, _command, _examples in (
     ("status", status.status, status.EXAMPLES),
     ("rebuild", rebuild.rebuild, rebuild.EXAMPLES),
     ("find", find.find, find.EXAMPLES),
+    ("log", history.log, history.EXAMPLES),
 ):
     app.command(_name, cls=Command, epilog=f"[bold]Examples[/]\n\n{_examples}")(_command)
 

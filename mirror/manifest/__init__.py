@@ -2,6 +2,7 @@
 
 from mirror.manifest.adoption import Claim, Found, Owner
 from mirror.manifest.finding import FoundFile, FoundPhoto, PhotoFinder, Search
+from mirror.manifest.history import Change, HistoryReader, Span
 from mirror.manifest.queries import ManifestReader
 from mirror.manifest.rebuilt import RebuiltManifest
 from mirror.manifest.rows import (
@@ -24,6 +25,7 @@ from mirror.manifest.tree_rows import OldVersion
 from mirror.manifest.workshop import Workshop, forgotten_in, id_of
 
 __all__ = [
+    "Change",
     "Claim",
     "Commit",
     "Counts",
@@ -31,6 +33,7 @@ __all__ = [
     "FoundFile",
     "FoundPhoto",
     "HeldRow",
+    "HistoryReader",
     "Leftover",
     "Manifest",
     "ManifestReader",
@@ -46,6 +49,7 @@ __all__ = [
     "RunRow",
     "Search",
     "Selected",
+    "Span",
     "StoredRow",
     "Unlisted",
     "Workshop",
