@@ -15,7 +15,7 @@ FLOORS = [
     {"cli"},
     {"__init__"},
     {"progress", "demo_run"},
-    {"dryrun", "rebuild"},
+    {"dryrun", "rebuild", "failures"},
     {"sync", "check", "find", "handout", "history"},
     {"passes", "recheck", "fetching"},
     {"leftovers"},
@@ -49,7 +49,7 @@ OWNERS = {
 }
 """One outside world, one room."""
 
-CONFIG_READERS = {"cli", "sync", "opening", "check", "dryrun", "rebuild", "demo_run", "__init__"}
+CONFIG_READERS = {"cli", "sync", "opening", "check", "dryrun", "failures", "rebuild", "demo_run", "__init__"}
 
 
 def room_of(path: Path) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mirror import __version__
-from mirror.cli import demo, find, races, rebuild, setup, status, sync
+from mirror.cli import demo, failures, find, races, rebuild, retry, setup, status, sync
 from mirror.cli import log as history
 from mirror.cli.exit_codes import BUG, MEANINGS, OK, Stopped, exit_code
 from mirror.cli.logs import CAUSES, set_up_logging
@@ -64,6 +64,8 @@ for _name, _command, _examples in (
     ("rebuild", rebuild.rebuild, rebuild.EXAMPLES),
     ("find", find.find, find.EXAMPLES),
     ("log", history.log, history.EXAMPLES),
+    ("failures", failures.failures, failures.EXAMPLES),
+    ("retry", retry.retry, retry.EXAMPLES),
 ):
     app.command(_name, cls=Command, epilog=f"[bold]Examples[/]\n\n{_examples}")(_command)
 

@@ -15,6 +15,10 @@ Races = Annotated[
     list[str] | None,
     typer.Option("--race", metavar="RACE", help="Only this race: its id, address or a part of its name; repeatable."),
 ]
+Reason = Annotated[
+    str, typer.Option("--reason", metavar="WORDS", help="Only this reason, or a part of it.", show_default=False)
+]
+Host = Annotated[str, typer.Option("--host", metavar="HOST", help="Only this host.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
 Verbosity = Annotated[
     int,

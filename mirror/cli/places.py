@@ -47,6 +47,22 @@ def load_settings(
     return load_config(config, overrides={**place, **(overrides or {})}, is_offline=is_offline)
 
 
+def load_archive_settings(archive: Path | None, config: Path | None) -> "Config":
+    """Load the settings of an archive that is there; one without a configuration takes those of the environment.
+
+    For runs that ask the API for nothing: no credentials are needed.
+
+    Raises:
+        ConfigError: There is no archive, or a setting is wrong.
+    """
+    from mirror.config import find_config, quick_config
+
+    if config is not None or find_config(archive or Path()) is not None:
+        return load_settings(archive, config, is_offline=True)
+    root, _ = find_manifest(archive, None)
+    return quick_config("1", to=root).model_copy(update={"races": ()})
+
+
 def find_manifest(archive: Path | None, config: Path | None) -> tuple[Path, Path]:
     """Find the archive's root and its manifest, by ``.mirror`` or by configuration, whichever is nearer.
 

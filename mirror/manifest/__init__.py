@@ -3,6 +3,7 @@
 from mirror.manifest.adoption import Claim, Found, Owner
 from mirror.manifest.finding import FoundFile, FoundPhoto, PhotoFinder, Search
 from mirror.manifest.history import Change, HistoryReader, Span
+from mirror.manifest.missing import FailureReader, Missed, Trouble
 from mirror.manifest.queries import ManifestReader
 from mirror.manifest.rebuilt import RebuiltManifest
 from mirror.manifest.rows import (
@@ -29,6 +30,7 @@ __all__ = [
     "Claim",
     "Commit",
     "Counts",
+    "FailureReader",
     "Found",
     "FoundFile",
     "FoundPhoto",
@@ -37,6 +39,7 @@ __all__ = [
     "Leftover",
     "Manifest",
     "ManifestReader",
+    "Missed",
     "Missing",
     "OldVersion",
     "Owner",
@@ -51,6 +54,7 @@ __all__ = [
     "Selected",
     "Span",
     "StoredRow",
+    "Trouble",
     "Unlisted",
     "Workshop",
     "forgotten_in",

@@ -20,15 +20,13 @@ IS_SELECTED = """(a.asset_id IN temp.chosen OR EXISTS (
         AND (s.album_id = '' OR s.album_id = p.album_id)
         AND (s.with_participants OR p.album_id IS NULL OR p.album_id NOT GLOB 'reg-*')
 ))"""
-IS_ASIDE = (
-    f"(a.failed_days >= {_ASIDE_DAYS} AND a.failed_at > :aside_from AND a.failed_at <= :now "
-    "AND a.asset_id NOT IN temp.chosen)"
-)
+FAILED_OFTEN = f"(a.failed_days >= {_ASIDE_DAYS} AND a.failed_at > :aside_from AND a.failed_at <= :now)"
+IS_ASIDE = f"({FAILED_OFTEN} AND a.asset_id NOT IN temp.chosen)"
 _JOB = "a.asset_id, a.wanted_no, p.race_id, p.race_day_id, p.photo_id, a.variant, a.url, a.host"
 
 
 def clock() -> dict[str, str | int]:
-    """The moments that `IS_ASIDE` compares with."""
+    """The moments that `FAILED_OFTEN` compares with."""
     now = datetime.now(UTC)
     return {"now": at_text(now), "aside_from": at_text(now - _ASIDE_FOR)}
 

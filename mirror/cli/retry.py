@@ -1,0 +1,84 @@
+"""``mirror retry``: try what failed once more."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from mirror.cli.exit_codes import OK, exit_code
+from mirror.cli.failures import missed_of
+from mirror.cli.logs import CAUSES, set_up_logging
+from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, Host, LogFile, Quiet, Races, Reason, Verbosity
+from mirror.cli.output import to_json
+from mirror.cli.places import load_archive_settings
+from mirror.cli.running import run
+from mirror.cli.sync import STOPPING, report_json
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from mirror.config import Config
+    from mirror.manifest import Missed
+    from mirror.model import RunReport
+
+EXAMPLES = """\
+  [cyan]mirror retry[/]                        all that failed, set aside and gone too
+  [cyan]mirror retry --reason unreachable[/]   what failed for one reason
+  [cyan]mirror retry --race harbour[/]         of one race"""
+
+
+def retry(
+    race: Races = None,
+    reason: Reason = "",
+    host: Host = "",
+    archive: ArchiveDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbosity = 0,
+    log_json: LogFile = None,
+) -> int:
+    """Try what failed once more, and nothing else: no listing is read, and no key is needed.
+
+    What was set aside, and what is gone, is tried too. A refused address makes the next sync read the whole listing,
+    which brings new ones.
+    """
+    from mirror.manifest import FailureReader
+    from mirror.opening import manifest_path
+
+    settings = load_archive_settings(archive, config)
+    set_up_logging(verbosity=verbose, is_quiet=quiet, file=log_json)
+    with FailureReader(manifest_path(settings)) as reader:
+        missed = missed_of(reader, race or (), reason, host)
+    return run(
+        lambda stop: _retry(settings, missed, stop, as_json=as_json, is_quiet=quiet), notice=STOPPING, is_quiet=quiet
+    )
+
+
+async def _retry(settings: "Config", missed: "Missed", stop: "asyncio.Event", *, as_json: bool, is_quiet: bool) -> int:
+    from mirror.failures import retry as try_again
+    from mirror.progress import Progress, causes
+    from mirror.tally import Tally
+
+    tally = Tally(is_listing_done=True)
+    with Progress(tally, is_quiet=is_quiet, is_fetching_only=True):
+        report = await try_again(settings, missed, stop=stop, tally=tally)
+    if as_json:
+        typer.echo(report_json(report) if report is not None else to_json(None))
+    elif not is_quiet:
+        typer.echo(_summary(report))
+    for cause in causes(report) if report is not None else ():
+        CAUSES.error("%s", cause)
+    return exit_code(report) if report is not None else OK
+
+
+def _summary(report: "RunReport | None") -> str:
+    from mirror.progress import count_text, size_text, time_text
+
+    if report is None:
+        return "Nothing to retry."
+    seconds = (report.ended_at - report.started_at).total_seconds()
+    tried = report.stored + report.missing + report.gone + report.adopted
+    stored = f"{report.stored:,} of {count_text(tried, 'file')} stored, {size_text(report.stored_bytes)}"
+    if report.is_stopped:
+        return f"Stopped. {stored}; the rest is tried by the next 'mirror retry' or 'mirror sync'."
+    return f"{stored}, in {time_text(seconds)}."

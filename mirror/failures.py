@@ -1,0 +1,55 @@
+"""What is missing and why, what can be done about it, and trying just that once more."""
+
+import asyncio
+from collections.abc import Sequence
+
+from mirror.config import Config
+from mirror.manifest import FailureReader, Manifest, Missed, Trouble
+from mirror.model import RunReport
+from mirror.opening import manifest_path
+from mirror.sync import run_fetch
+from mirror.tally import Tally
+
+_ADVICE = {
+    "unreachable": "The host or the line failed: 'mirror retry' when it is back.",
+    "throttled": "The host asked for fewer requests: 'mirror retry' later, with a lower download.most_requests.",
+    "held": "The host asked us to wait: 'mirror retry' later.",
+    "incomplete at the source": "The picture has no end at the source: whoever uploaded it has the whole one.",
+    "not the picture": "The source gives something else: whoever uploaded it has the picture.",
+    "broken answer": "The host's answer made no sense: 'mirror retry' later.",
+    "forbidden": "The address has expired, or the photo is private: 'mirror sync' asks for a new address.",
+    "not found": "The source lists it and does not have it: it may come, or be listed no more.",
+    "refused by us": "The message says what we will not do: allow the host, or a larger size, in [download].",
+}
+_OTHER = "'mirror retry' tries once more."
+
+
+def advice(trouble: Trouble) -> str:
+    """Say what a person can do."""
+    if trouble.state == "gone":
+        return "Refused, and no longer listed: counted, and tried again by 'mirror retry' alone."
+    if trouble.state == "unusable":
+        return "The source's record is broken: tell the race, or RunSignup."
+    return _ADVICE.get(trouble.reason, _OTHER)
+
+
+async def retry(
+    config: Config, missed: Missed, *, stop: asyncio.Event | None = None, tally: Tally | None = None
+) -> RunReport | None:
+    """Try what failed once more, what was set aside and what is gone too, and nothing else; no listing is read.
+
+    Returns:
+        What became of them; None where nothing had failed: then nothing was done.
+    Raises:
+        ManifestError: Nothing was mirrored yet, or the archive is in use.
+        ArchiveError: The archive takes no more.
+    """
+    with FailureReader(manifest_path(config)) as reader:
+        asset_ids = reader.asset_ids(missed)
+    if not asset_ids:
+        return None
+
+    async def choose(_: Manifest) -> Sequence[int]:
+        return asset_ids
+
+    return await run_fetch(config, command="retry", choose=choose, stop=stop, tally=tally)
