@@ -12,14 +12,14 @@ from mirror.tally import Tally
 
 _ADVICE = {
     "unreachable": "The host or the line failed: 'mirror retry' when it is back.",
-    "throttled": "The host asked for fewer requests: 'mirror retry' later, with a lower download.most_requests.",
+    "throttled": "The host asks for fewer requests: retry later, with a lower most_requests.",
     "held": "The host asked us to wait: 'mirror retry' later.",
     "incomplete at the source": "The picture has no end at the source: whoever uploaded it has the whole one.",
     "not the picture": "The source gives something else: whoever uploaded it has the picture.",
     "broken answer": "The host's answer made no sense: 'mirror retry' later.",
-    "forbidden": "The address has expired, or the photo is private: 'mirror sync' asks for a new address.",
+    "forbidden": "The address has expired, or is private: 'mirror sync' looks for a new one.",
     "not found": "The source lists it and does not have it: it may come, or be listed no more.",
-    "refused by us": "The message says what we will not do: allow the host, or a larger size, in [download].",
+    "refused by us": "The message says what is not allowed: see [download] in mirror.toml.",
 }
 _OTHER = "'mirror retry' tries once more."
 
@@ -27,7 +27,7 @@ _OTHER = "'mirror retry' tries once more."
 def advice(trouble: Trouble) -> str:
     """Say what a person can do."""
     if trouble.state == "gone":
-        return "Refused, and no longer listed: counted, and tried again by 'mirror retry' alone."
+        return "Refused, and no longer listed: only 'mirror retry' asks once more."
     if trouble.state == "unusable":
         return "The source's record is broken: tell the race, or RunSignup."
     return _ADVICE.get(trouble.reason, _OTHER)

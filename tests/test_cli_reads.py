@@ -61,6 +61,20 @@ def test_log_tells_a_runner_what_changed(capsys: pytest.CaptureFixture[str]) -> 
     assert {"bib added", "bib removed"} == {each["what"] for each in entry["changes"]}
 
 
+def test_report_fits_the_terminal_and_speaks_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Charts in eighty columns, the same facts as JSON, and a page where it was asked for."""
+    words = ["report", "--race", "34168", "--start-list", "results.csv"]
+    assert main([*words, "--html", str(tmp_path / "page.html")]) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines()[:-1])) <= 80
+    assert "of 360 bibs have a photo" in out
+    assert (tmp_path / "page.html").is_file()
+    assert main([*words, "--json"]) == 0
+    (day,) = json.loads(capsys.readouterr().out)["days"]
+    assert (day["photos"], day["start_list"]["listed"]) == (235, 360)
+    assert sum(bar["photos"] for bar in day["taken"]) + sum(bar["photos"] for bar in day["uploaded"]) == 235
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -71,6 +85,9 @@ def test_log_tells_a_runner_what_changed(capsys: pytest.CaptureFixture[str]) -> 
         (["find", "1127", "--link", "--to", "x.zip"], "ZIP"),
         (["find", "1", "--since", "soon"], "--since 'soon' is no moment"),
         (["find", "1", "--race", "marathon"], "there are: 48211 (Harbour 10K)"),
+        (["report", "--bib-column", "x"], "--start-list CSV"),
+        (["report", "--start-list", "results.csv"], "29930 (Harbour 10K, 2025-05-18), 34168"),
+        (["report", "--start-list", "absent.csv"], "absent.csv: cannot be read"),
         (["log", "--run", "99"], "no run 99; the newest is 2"),
     ],
 )

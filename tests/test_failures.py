@@ -106,7 +106,7 @@ async def test_commands_say_what_failed_and_what_became_of_it(tmp_path: Path) ->
         done = await mirror(tmp_path / "photos", "failures")
         assert_calm(done, 1)
         assert "files forbidden" in done.stdout
-        assert "'mirror sync' asks for a new address" in " ".join(done.stdout.split())
+        assert "'mirror sync' looks for a new one" in " ".join(done.stdout.split())
         env = {
             "MIRROR_DOWNLOAD__ALLOWED_HOSTS": "127.0.0.1", "MIRROR_DOWNLOAD__ALLOW_HTTP": "true",
             "MIRROR_DOWNLOAD__ALLOW_PRIVATE": "true", "MIRROR_ARCHIVE__MIN_FREE": "1MB",

@@ -16,7 +16,7 @@ FLOORS = [
     {"__init__"},
     {"progress", "demo_run"},
     {"dryrun", "rebuild", "failures"},
-    {"sync", "check", "find", "handout", "history"},
+    {"sync", "check", "find", "handout", "history", "report"},
     {"passes", "recheck", "fetching"},
     {"leftovers"},
     {"targets", "listing"},

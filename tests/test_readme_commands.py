@@ -1,7 +1,7 @@
 r"""Every example of the README works: its ``console`` blocks are typed into a folder with the demo's archive.
 
 A block begins with three backticks and ``console``; its lines that begin with ``$ mirror`` are run one after the other,
-in the order of the README, in a folder that holds ``mirror.toml`` and the archive ``photos``. The demo's service is
+in the order of the README, in a folder that holds ``mirror.toml``, the archive ``photos`` and ``results.csv``. The demo's service is
 there too. What else the block shows is sample output. Behind ``console`` may stand
 
 - ``no-run``: not for a test, since it goes on for ever, or needs another world;

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mirror import __version__
-from mirror.cli import demo, failures, find, races, rebuild, retry, setup, status, sync
+from mirror.cli import demo, failures, find, races, rebuild, report, retry, setup, status, sync
 from mirror.cli import log as history
 from mirror.cli.exit_codes import BUG, MEANINGS, OK, Stopped, exit_code
 from mirror.cli.logs import CAUSES, set_up_logging
@@ -66,6 +66,7 @@ for _name, _command, _examples in (
     ("log", history.log, history.EXAMPLES),
     ("failures", failures.failures, failures.EXAMPLES),
     ("retry", retry.retry, retry.EXAMPLES),
+    ("report", report.report, report.EXAMPLES),
 ):
     app.command(_name, cls=Command, epilog=f"[bold]Examples[/]\n\n{_examples}")(_command)
 

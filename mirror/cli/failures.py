@@ -81,7 +81,7 @@ def _show(out: "Console", troubles: "Sequence[Trouble]", not_tried: int) -> None
         if trouble.set_aside:
             out.print(Text(f"  {trouble.set_aside:,} set aside after failing on five days: tried weekly", style="dim"))
         out.print(Text(f"  such as {printable(trouble.example)}"), soft_wrap=True)
-        out.print(Padding(Text(advice(trouble), style="cyan"), (0, 0, 1, 2)))
+        out.print(Padding(Text(advice(trouble), style="cyan"), (0, 0, 1, 2), expand=False))
     if not_tried:
         out.print(f"{count_text(not_tried, 'file')} wanted and not tried yet: 'mirror sync' fetches them.")
     if not troubles:

@@ -1,6 +1,7 @@
 """The ledger: what the source listed, what the archive wants, holds and lost. The only package that imports sqlite3."""
 
 from mirror.manifest.adoption import Claim, Found, Owner
+from mirror.manifest.coverage import AlbumCount, CoverageReader, DayCount, DayKey, Duplicate
 from mirror.manifest.finding import FoundFile, FoundPhoto, PhotoFinder, Search
 from mirror.manifest.history import Change, HistoryReader, Span
 from mirror.manifest.missing import FailureReader, Missed, Trouble
@@ -26,10 +27,15 @@ from mirror.manifest.tree_rows import OldVersion
 from mirror.manifest.workshop import Workshop, forgotten_in, id_of
 
 __all__ = [
+    "AlbumCount",
     "Change",
     "Claim",
     "Commit",
     "Counts",
+    "CoverageReader",
+    "DayCount",
+    "DayKey",
+    "Duplicate",
     "FailureReader",
     "Found",
     "FoundFile",

@@ -78,8 +78,15 @@ class FoundPhoto:
         return next((each.taken_at for each in self.files if each.taken_at), None)
 
 
-def days_filter(days: Sequence[tuple[int, int | None]], *, photo: str = "p") -> tuple[str, list[object]]:
-    """Write a condition that photos of some races, or race days, meet; every photo where there are none."""
+def days_filter(
+    days: Sequence[tuple[int, int | None]], *, photo: str = "p", is_by_record: bool = False
+) -> tuple[str, list[object]]:
+    """Write a condition that photos of some races, or race days, meet; every photo where there are none.
+
+    Args:
+        photo: What the query calls the table.
+        is_by_record: A race day is that of the photo's record alone, not the one whose listing shows it too.
+    """
     if not days:
         return "1", []
     parts: list[str] = []
@@ -88,7 +95,8 @@ def days_filter(days: Sequence[tuple[int, int | None]], *, photo: str = "p") -> 
         parts.append(f"{photo}.race_id = ?")
         values.append(race_id)
         if race_day_id is not None:
-            parts[-1] += f" AND ? IN ({photo}.race_day_id, {photo}.listed_under)"
+            where = (f"{photo}.race_day_id",) if is_by_record else (f"{photo}.race_day_id", f"{photo}.listed_under")
+            parts[-1] += f" AND ? IN ({', '.join(where)})"
             values.append(race_day_id)
     return f"({' OR '.join(parts)})", values
 

@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -81,6 +81,11 @@ class ManifestReader:
         """Ask, and read the whole answer: it must be one that memory can hold."""
         with translated(self.path):
             return self._connection.execute(query, values).fetchall()
+
+    def _each(self, query: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
+        """Ask, and read the answer row by row: it may be longer than memory should hold."""
+        with translated(self.path):
+            yield from self._connection.execute(query, values)
 
     def archive_id(self) -> str:
         """The archive's own random id."""
