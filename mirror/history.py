@@ -46,7 +46,7 @@ def read_history(reader: HistoryReader, span: Span) -> list[Entry]:
     run_ids = [run.run_id for run in runs]
     is_photo = bool(span.bib) or span.photo_id is not None
     listed = reader.first_listed(span, run_ids) if is_photo else []
-    counts = {} if is_photo else reader.new_photos(span)
+    counts = {} if is_photo else reader.new_photos(span, run_ids)
     changes = _by_run([*listed, *reader.changes(span, run_ids)])
     entries = [
         Entry(

@@ -196,7 +196,8 @@ def _show(out: "Console", root: Path, photos: "Iterator[FoundPhoto]", search: "S
             out.print(Text.assemble((f"{head}  {when}", "bold"), (f"  race {day[0]}, day {day[1]}", "dim")))
         count += 1
         for line in _lines(photo, root, search.bibs, variant):
-            out.print(line, soft_wrap=True)
+            # Lists go into files and other programs, and may be long: no detour where there is nothing to colour.
+            out.print(line, soft_wrap=True) if out.is_terminal else typer.echo(line.plain)
     if count:
         where = f" in {count_text(days, 'race day')}" if days > 1 else ""
         out.print(

@@ -1,7 +1,7 @@
 """``mirror log``: what changed, run by run."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -53,6 +53,8 @@ def log(
     _, path = find_manifest(archive, config)
     with HistoryReader(path) as reader:
         span = _span(reader, bib.strip(), photo, race or (), since, until, run)
+        if not (span.is_narrow or span.since or span.until or run or as_json):
+            span = replace(span, latest=_RUNS_SHOWN + 1)
         entries = read_history(reader, span)
         if as_json:
             typer.echo(to_json([_plain(each) for each in entries]))
@@ -87,12 +89,12 @@ def _show(out: "Console", reader: "HistoryReader", entries: "Sequence[Entry]", s
     from rich.text import Text
 
     is_whole = span.run_id is not None or span.photo_id is not None or bool(span.bib)
-    shown = entries if is_whole or span.since or span.until else entries[-_RUNS_SHOWN:]
+    shown = entries if span.latest is None else entries[-_RUNS_SHOWN:]
     if not entries:
         out.print("Nothing changed." if span.since or span.is_narrow else "No run with news.")
         return
     if len(shown) < len(entries):
-        out.print(Text(f"{len(entries) - len(shown)} earlier runs with news: --since shows them.\n", style="dim"))
+        out.print(Text("There are earlier runs: --since shows them.\n", style="dim"))
     albums = reader.album_names()
     days = {
         (race.race_id, day.race_day_id): f"{race.name} {day.starts_on or day.race_day_id}"

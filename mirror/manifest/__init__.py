@@ -1,7 +1,7 @@
 """The ledger: what the source listed, what the archive wants, holds and lost. The only package that imports sqlite3."""
 
 from mirror.manifest.adoption import Claim, Found, Owner
-from mirror.manifest.coverage import AlbumCount, CoverageReader, DayCount, DayKey, Duplicate
+from mirror.manifest.coverage import AlbumCount, CoverageReader, DayCount, DayKey, Duplicate, Hours
 from mirror.manifest.finding import FoundFile, FoundPhoto, PhotoFinder, Search
 from mirror.manifest.history import Change, HistoryReader, Span
 from mirror.manifest.missing import FailureReader, Missed, Trouble
@@ -42,6 +42,7 @@ __all__ = [
     "FoundPhoto",
     "HeldRow",
     "HistoryReader",
+    "Hours",
     "Leftover",
     "Manifest",
     "ManifestReader",

@@ -1,7 +1,7 @@
 """Counts over whole race days, as a report asks for them; each takes a second or two on half a million photos."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from mirror.manifest.finding import days_filter
@@ -38,6 +38,16 @@ class AlbumCount:
     name: str
     photos: int
     untagged: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hours:
+    """Photos of a race day by hour."""
+
+    taken: dict[str, int] = field(default_factory=dict)
+    """By the cameras' clocks: ``2026-05-17T08``."""
+    uploaded: dict[int, int] = field(default_factory=dict)
+    """In hours since 1970, by the source's clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,26 +96,24 @@ class CoverageReader(ManifestReader):
             counts.setdefault((race_id, day), []).append(AlbumCount(name=name, photos=photos, untagged=int(untagged)))
         return counts
 
-    def taken_hours(self, days: Days) -> dict[DayKey, dict[str, int]]:
-        """Photos by the hour in which they were taken, ``2026-05-17T08`` by the cameras' clocks."""
-        return self._hours(days, "substr(taken_at, 1, 13)", "taken_at IS NOT NULL")  # type: ignore[return-value]
-
-    def upload_hours(self, days: Days) -> dict[DayKey, dict[int, int]]:
-        """Of photos that nobody knows the taking of, counts by the hour of their upload, in hours since 1970."""
-        return self._hours(days, "uploaded_ts / 3600", "taken_at IS NULL AND uploaded_ts IS NOT NULL")  # type: ignore[return-value]
-
-    def _hours(self, days: Days, hour: str, kind: str) -> dict[DayKey, dict[str | int, int]]:
+    def hours(self, days: Days) -> dict[DayKey, Hours]:
+        """Photos by the hour in which they were taken; those that nobody knows that of, by the hour of their upload."""
         condition, values = days_filter(days, is_by_record=True)
         rows = self._all(
-            f"SELECT race_id, race_day_id, {hour} AS hour, count(*) FROM ("  # noqa: S608 - our own text
+            "SELECT race_id, race_day_id, substr(taken_at, 1, 13) AS taken, "  # noqa: S608 - our own text
+            "iif(taken_at IS NULL, uploaded_ts / 3600, NULL) AS uploaded, count(*) FROM ("
             "SELECT p.race_id, p.race_day_id, p.uploaded_ts, "
             "(SELECT max(a.taken_at) FROM asset AS a WHERE a.photo_no = p.photo_no) AS taken_at "
-            f"FROM photo AS p WHERE {condition}) WHERE {kind} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+            f"FROM photo AS p WHERE {condition}) GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
             values,
         )
-        counts: dict[DayKey, dict[str | int, int]] = {}
-        for race_id, day, each, count in rows:
-            counts.setdefault((race_id, day), {})[each] = count
+        counts: dict[DayKey, Hours] = {}
+        for race_id, day, taken, uploaded, count in rows:
+            hours = counts.setdefault((race_id, day), Hours())
+            if taken is not None:
+                hours.taken[taken] = count
+            elif uploaded is not None:
+                hours.uploaded[uploaded] = count
         return counts
 
     def names(self, days: Days) -> Iterator[tuple[DayKey, str | None]]:

@@ -25,6 +25,8 @@ class Span:
     photo_id: int | None = None
     bib: str = ""
     """Photos that show it, or that it was taken from."""
+    latest: int | None = None
+    """Only so many runs, the newest of those that may have news."""
 
     @property
     def is_narrow(self) -> bool:
@@ -60,15 +62,23 @@ class HistoryReader(ManifestReader):
             and (span.until is None or run.started_at < span.until)
             and (span.since is None or run.ended_at is None or run.ended_at >= span.since)
         ]
+        if span.latest is not None:
+            told = {run_id for (run_id,) in self._all("SELECT DISTINCT run_id FROM history")}
+            runs = [
+                run
+                for run in runs
+                if run.new_photos or run.stored or run.failed or run.ended_at is None or run.run_id in told
+            ][: span.latest]
         return runs[::-1]
 
-    def new_photos(self, span: Span) -> dict[int, dict[tuple[int, int], int]]:
-        """For each run, how many photos it listed first, by race and race day."""
+    def new_photos(self, span: Span, run_ids: Sequence[int]) -> dict[int, dict[tuple[int, int], int]]:
+        """For each of these runs, how many photos it listed first, by race and race day."""
         condition, values = days_filter(span.days)
         counts: dict[int, dict[tuple[int, int], int]] = {}
         rows = self._all(
-            f"SELECT first_run_id, race_id, race_day_id, count(*) FROM photo AS p WHERE {condition} GROUP BY 1, 2, 3",  # noqa: S608 - our own text
-            values,
+            "SELECT first_run_id, race_id, race_day_id, count(*) FROM photo AS p "  # noqa: S608 - our own text
+            f"WHERE first_run_id IN (SELECT value FROM json_each(?)) AND {condition} GROUP BY 1, 2, 3",
+            (json.dumps(run_ids), *values),
         )
         for run_id, race_id, race_day_id, count in rows:
             counts.setdefault(run_id, {})[race_id, race_day_id] = count

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 from mirror.errors import ConfigError
-from mirror.manifest import AlbumCount, CoverageReader, DayCount, DayKey, Duplicate
+from mirror.manifest import AlbumCount, CoverageReader, DayCount, DayKey, Duplicate, Hours
 from mirror.report.bibs import compare
 from mirror.report.facts import Bar, DayReport, Report
 from mirror.report.names import Names
@@ -21,8 +21,7 @@ class _Counts:
     """What was counted of all race days, by race day."""
 
     albums: Mapping[DayKey, list[AlbumCount]]
-    taken: Mapping[DayKey, Mapping[str, int]]
-    uploaded: Mapping[DayKey, Mapping[int, int]]
+    hours: Mapping[DayKey, Hours]
     bibs: Mapping[DayKey, Mapping[str, int]]
     duplicates: Mapping[DayKey, list[Duplicate]]
     names: dict[DayKey, Names] = field(default_factory=dict)
@@ -49,8 +48,7 @@ def gather(
         raise ConfigError(f"which race day is the start list of? Give --race with one of: {there or 'none has photos'}")
     counts = _Counts(
         albums=reader.album_counts(days),
-        taken=reader.taken_hours(days),
-        uploaded=reader.upload_hours(days),
+        hours=reader.hours(days),
         bibs=reader.bib_counts(days),
         duplicates=reader.duplicates(days),
     )
@@ -66,7 +64,7 @@ def gather(
 def _day(day: DayCount, counts: _Counts, start_list: StartList | None) -> DayReport:
     key = (day.race_id, day.race_day_id)
     names = counts.names.get(key, Names())
-    taken, uploaded = counts.taken.get(key, {}), counts.uploaded.get(key, {})
+    hours = counts.hours.get(key, Hours())
     bibs = counts.bibs.get(key, {})
     zone, clock = _zone(day.timezone)
     uploaders = sorted(names.prefixes.items(), key=lambda item: (-item[1], item[0]))
@@ -80,10 +78,10 @@ def _day(day: DayCount, counts: _Counts, start_list: StartList | None) -> DayRep
         unlisted=day.unlisted,
         bibs=len(bibs),
         albums=tuple(Bar(label=each.name or "(no album)", photos=each.photos) for each in counts.albums.get(key, [])),
-        taken=_calm({f"{hour.replace('T', ' ')}:00": count for hour, count in taken.items()}),
-        uploaded=_calm(_local(uploaded, zone)),
+        taken=_calm({f"{hour.replace('T', ' ')}:00": count for hour, count in hours.taken.items()}),
+        uploaded=_calm(_local(hours.uploaded, zone)),
         upload_clock=clock,
-        undated=day.photos - sum(taken.values()) - sum(uploaded.values()),
+        undated=day.photos - sum(hours.taken.values()) - sum(hours.uploaded.values()),
         uploaders=tuple(Bar(label=prefix or "(number only)", photos=count) for prefix, count in uploaders),
         sequences=names.sequences(),
         duplicates=tuple(counts.duplicates.get(key, ())),
