@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Sequence
 
 from mirror.config import Config
-from mirror.manifest import FailureReader, Manifest, Missed, Trouble
+from mirror.manifest import Manifest, Trouble
 from mirror.model import RunReport
-from mirror.opening import manifest_path
 from mirror.sync import run_fetch
 from mirror.tally import Tally
 
@@ -34,20 +33,18 @@ def advice(trouble: Trouble) -> str:
 
 
 async def retry(
-    config: Config, missed: Missed, *, stop: asyncio.Event | None = None, tally: Tally | None = None
-) -> RunReport | None:
-    """Try what failed once more, what was set aside and what is gone too, and nothing else; no listing is read.
+    config: Config, asset_ids: Sequence[int], *, stop: asyncio.Event | None = None, tally: Tally | None = None
+) -> RunReport:
+    """Try assets that failed once more, what was set aside and what is gone too; no listing is read.
 
+    Args:
+        asset_ids: As `FailureReader.asset_ids` gives them; what was stored meanwhile is left alone.
     Returns:
-        What became of them; None where nothing had failed: then nothing was done.
+        What became of them.
     Raises:
-        ManifestError: Nothing was mirrored yet, or the archive is in use.
+        ManifestError: The archive is in use.
         ArchiveError: The archive takes no more.
     """
-    with FailureReader(manifest_path(config)) as reader:
-        asset_ids = reader.asset_ids(missed)
-    if not asset_ids:
-        return None
 
     async def choose(_: Manifest) -> Sequence[int]:
         return asset_ids

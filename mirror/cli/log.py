@@ -25,6 +25,7 @@ EXAMPLES = """\
 
 _RUNS_SHOWN = 20
 _LINES_SHOWN = 8
+_DAYS_SHOWN = 6
 
 
 def log(
@@ -115,9 +116,12 @@ def _show_entry(
 
     name = f"  run {entry.run.run_id}, {printable(entry.run.command)}" if entry.run else ""
     out.print(Text.assemble((local_time(entry.at), "bold"), (name, "dim")))
-    for race_id, race_day_id, count in entry.new_photos:
+    most_days = _DAYS_SHOWN if most is not None else len(entry.new_photos)
+    for race_id, race_day_id, count in entry.new_photos[:most_days]:
         where = days.get((race_id, race_day_id), f"race {race_id} day {race_day_id}")
         out.print(Text(f"  {count:,} new photo{'s' if count > 1 else ''} of {printable(where)}", style="green"))
+    if rest := entry.new_photos[most_days:]:
+        out.print(Text(f"  {sum(each[2] for each in rest):,} new photos of {len(rest)} more race days", style="green"))
     if entry.run is not None and not is_narrow and (fact := _files_fact(entry.run)):
         out.print(Text(f"  {fact}", style="dim"))
     changes = entry.changes

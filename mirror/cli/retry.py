@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import asyncio
 
     from mirror.config import Config
-    from mirror.manifest import Missed
     from mirror.model import RunReport
 
 EXAMPLES = """\
@@ -48,34 +47,38 @@ def retry(
     settings = load_archive_settings(archive, config)
     set_up_logging(verbosity=verbose, is_quiet=quiet, file=log_json)
     with FailureReader(manifest_path(settings)) as reader:
-        missed = missed_of(reader, race or (), reason, host)
+        asset_ids = reader.asset_ids(missed_of(reader, race or (), reason, host))
+    if not asset_ids:
+        if as_json or not quiet:
+            typer.echo(to_json(None) if as_json else "Nothing to retry.")
+        return OK
     return run(
-        lambda stop: _retry(settings, missed, stop, as_json=as_json, is_quiet=quiet), notice=STOPPING, is_quiet=quiet
+        lambda stop: _retry(settings, asset_ids, stop, as_json=as_json, is_quiet=quiet), notice=STOPPING, is_quiet=quiet
     )
 
 
-async def _retry(settings: "Config", missed: "Missed", stop: "asyncio.Event", *, as_json: bool, is_quiet: bool) -> int:
+async def _retry(
+    settings: "Config", asset_ids: list[int], stop: "asyncio.Event", *, as_json: bool, is_quiet: bool
+) -> int:
     from mirror.failures import retry as try_again
     from mirror.progress import Progress, causes
     from mirror.tally import Tally
 
     tally = Tally(is_listing_done=True)
     with Progress(tally, is_quiet=is_quiet, is_fetching_only=True):
-        report = await try_again(settings, missed, stop=stop, tally=tally)
+        report = await try_again(settings, asset_ids, stop=stop, tally=tally)
     if as_json:
-        typer.echo(report_json(report) if report is not None else to_json(None))
+        typer.echo(report_json(report))
     elif not is_quiet:
         typer.echo(_summary(report))
-    for cause in causes(report) if report is not None else ():
+    for cause in causes(report):
         CAUSES.error("%s", cause)
-    return exit_code(report) if report is not None else OK
+    return exit_code(report)
 
 
-def _summary(report: "RunReport | None") -> str:
+def _summary(report: "RunReport") -> str:
     from mirror.progress import count_text, size_text, time_text
 
-    if report is None:
-        return "Nothing to retry."
     seconds = (report.ended_at - report.started_at).total_seconds()
     tried = report.stored + report.missing + report.gone + report.adopted
     stored = f"{report.stored:,} of {count_text(tried, 'file')} stored, {size_text(report.stored_bytes)}"
