@@ -55,12 +55,14 @@ def hand_out(
         root: The archive's folder.
         to: A folder, which is made; or a name that ends in ``.zip``.
         variant: Empty takes the best that is held.
-        is_link: Relative symbolic links instead of copies. Hard links would be quicker to break: an edit through one
-            changes the archive's own file.
+        is_link: Relative symbolic links instead of copies; never hard links, since an edit through one would change the
+            archive's own file.
     Raises:
-        ConfigError: Something else is in the way of the folder or ZIP file.
+        ConfigError: Something else is in the way of the folder or ZIP file, or it lies among the archive's own records.
         ArchiveError: The place takes no more.
     """
+    if to.resolve().is_relative_to(root.resolve() / ".mirror"):
+        raise ConfigError(f"{to} lies among the archive's own records: give another --to")
     if to.suffix.lower() == ".zip":
         if is_link:
             raise ConfigError("--link makes links in a folder; a ZIP file holds copies")

@@ -53,6 +53,13 @@ async def test_failures_are_grouped_by_reason_host_and_race(tmp_path: Path) -> N
     assert refused.example.endswith("HTTP 403")
     assert refused.last_at is not None
     assert at_text(refused.last_at) == now
+    change(
+        config,
+        "UPDATE asset SET failure = NULL WHERE asset_id = (SELECT max(asset_id) FROM asset WHERE state = 'wanted')",
+    )
+    with FailureReader(config.archive.root / ".mirror/manifest.sqlite") as reader:
+        assert reader.count_not_tried() == 1
+    assert sum(each.count for each in troubles(config)) == len(ids(config, "wanted"))
     change(config, "UPDATE asset SET failed_days = 5 WHERE failure = 'forbidden'")
     refused = next(each for each in troubles(config) if each.reason == "forbidden")
     assert refused.set_aside == refused.count

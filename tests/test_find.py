@@ -63,6 +63,10 @@ async def test_found_photo_says_what_is_held(desk: Desk) -> None:
         ("original", "wanted", True), ("thumbnail", "stored", False),
     ]  # fmt: skip
     assert [each.variant for each in found.held] == ["thumbnail"]
+    await desk.manifest.want_again([1, 2], "vanished")
+    with PhotoFinder(desk.path) as finder:
+        (found,) = finder.photos(finder.find(Search(bibs=("1",))))
+    assert found.held == ()
 
 
 @pytest.mark.parametrize(

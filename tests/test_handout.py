@@ -131,6 +131,8 @@ def test_place_in_the_way_is_named(demo: Path, tmp_path: Path) -> None:
         hand(demo, tmp_path / "out")
     with pytest.raises(ArchiveError):
         hand(demo, tmp_path / "out" / "below")
+    with pytest.raises(ConfigError, match="the archive's own records"):
+        hand(demo, demo / "photos" / ".mirror" / "out")
     assert (tmp_path / "out").read_text() == "mine"
 
 

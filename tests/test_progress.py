@@ -32,6 +32,14 @@ class Screen:
         return self.text.getvalue().splitlines()
 
 
+def test_run_that_lists_nothing_shows_no_listing() -> None:
+    """A retry has one thing to tell."""
+    console = Console(file=io.StringIO(), width=80)
+    progress = Progress(Tally(is_listing_done=True, wanted=3, stored=1), is_fetching_only=True, console=console)
+    assert "listing" not in progress.line()
+    assert "downloading 1 of 3 files" in progress.line()
+
+
 def running() -> Tally:
     """A large run in the middle of everything."""
     return Tally(

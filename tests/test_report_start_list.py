@@ -53,6 +53,7 @@ def test_column_can_be_named(tmp_path: Path) -> None:
     ("body", "column", "message"),
     [
         ("Name,Club\nAnn,X\n", "", "which column holds the bibs.*there are: Name, Club"),
+        ("Paid,Starter\nNo,21\nNo,22\n", "", "which column holds the bibs"),
         ("Bib,Club\n1,X\n", "chip", "no column 'chip'; there are: Bib, Club"),
         ("Bib,Club\n1,X\n", "3", "no column '3'"),
         ("", "", "empty"),

@@ -113,4 +113,7 @@ def _last_run(last: "RunRow | None") -> str:
     took = time_text(seconds) if seconds >= 1 else "under 1 s"
     how = "refused or stopped" if last.exit_code is None else _ENDINGS.get(last.exit_code, f"exit {last.exit_code}")
     stored = f"{count_text(last.stored, 'file')}, {size_text(last.stored_bytes)}"
-    return f"Last run {local_time(last.ended_at)}, {took}: {stored}; {how}."
+    is_sync = last.command == "sync"
+    # What another command tried says nothing of the rest.
+    how = how if is_sync or last.exit_code else "done"
+    return f"Last {'run' if is_sync else printable(last.command)} {local_time(last.ended_at)}, {took}: {stored}; {how}."

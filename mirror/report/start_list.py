@@ -119,16 +119,16 @@ def _guessed(rows: Sequence[Sequence[str]]) -> tuple[int, int] | None:
     for at, row in enumerate(rows[:_HEAD_ROWS]):
         names = [_bare(cell) for cell in row]
         for name in _BIB_NAMES:
-            if name in names and _holds_bibs(rows[at + 1 :], names.index(name)):
+            if name in names and _holds_bibs(rows[at + 1 :], names.index(name), if_empty=at == 0):
                 return at, names.index(name)
     # Without names: nothing but bibs, or bibs first.
     return (-1, 0) if all(_BIB.fullmatch(_plain(row[0])) for row in rows[:_HEAD_ROWS]) else None
 
 
-def _holds_bibs(rows: Sequence[Sequence[str]], number: int) -> bool:
-    """Whether most of what stands in a column can be a bib; an empty one may be what was meant."""
+def _holds_bibs(rows: Sequence[Sequence[str]], number: int, *, if_empty: bool) -> bool:
+    """Whether most of what stands in a column can be a bib."""
     cells = [plain for row in rows[:_HEAD_ROWS] if number < len(row) and (plain := _plain(row[number]))]
-    return 2 * sum(bool(_BIB.fullmatch(cell)) for cell in cells) >= len(cells)
+    return 2 * sum(bool(_BIB.fullmatch(cell)) for cell in cells) >= len(cells) if cells else if_empty
 
 
 def _bare(text: str) -> str:
