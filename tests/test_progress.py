@@ -35,7 +35,7 @@ class Screen:
 def test_run_that_lists_nothing_shows_no_listing() -> None:
     """A retry has one thing to tell."""
     console = Console(file=io.StringIO(), width=80)
-    progress = Progress(Tally(is_listing_done=True, wanted=3, stored=1), is_fetching_only=True, console=console)
+    progress = Progress(Tally(is_listing_done=True, wanted=3, stored=1), is_listing=False, console=console)
     assert "listing" not in progress.line()
     assert "downloading 1 of 3 files" in progress.line()
 

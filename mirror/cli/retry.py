@@ -65,7 +65,7 @@ async def _retry(
     from mirror.tally import Tally
 
     tally = Tally(is_listing_done=True)
-    with Progress(tally, is_quiet=is_quiet, is_fetching_only=True):
+    with Progress(tally, is_quiet=is_quiet, is_listing=False):
         report = await try_again(settings, asset_ids, stop=stop, tally=tally)
     if as_json:
         typer.echo(report_json(report))
