@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mirror import __version__
-from mirror.cli import demo, races, rebuild, setup, status, sync
+from mirror.cli import demo, races, rebuild, setup, status, sync, verify
 from mirror.cli.exit_codes import BUG, MEANINGS, OK, Stopped, exit_code
 from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.page import Command, Group
@@ -61,6 +61,7 @@ for _name, _command, _examples in (
     ("races", races.races, races.EXAMPLES),
     ("status", status.status, status.EXAMPLES),
     ("rebuild", rebuild.rebuild, rebuild.EXAMPLES),
+    ("verify", verify.verify, verify.EXAMPLES),
 ):
     app.command(_name, cls=Command, epilog=f"[bold]Examples[/]\n\n{_examples}")(_command)
 

@@ -1,6 +1,11 @@
 """The ledger: what the source listed, what the archive wants, holds and lost. The only package that imports sqlite3."""
 
 from mirror.manifest.adoption import Claim, Found, Owner
+from mirror.manifest.checking import Choice, StoredFile
+from mirror.manifest.exports import note_export
+from mirror.manifest.forgetting import DoomedFile, DoomedPhoto, ExportRow
+from mirror.manifest.keeping import KeepingManifest, KeepingReader
+from mirror.manifest.pruning import DayShare, Prunable
 from mirror.manifest.queries import ManifestReader
 from mirror.manifest.rebuilt import RebuiltManifest
 from mirror.manifest.rows import (
@@ -19,31 +24,47 @@ from mirror.manifest.rows import (
     Unlisted,
 )
 from mirror.manifest.store import Manifest
+from mirror.manifest.text import at_text
 from mirror.manifest.tree_rows import OldVersion
+from mirror.manifest.watching import BibNews, NewPhoto, RunNews
 from mirror.manifest.workshop import Workshop, forgotten_in, id_of
 
 __all__ = [
+    "BibNews",
+    "Choice",
     "Claim",
     "Commit",
     "Counts",
+    "DayShare",
+    "DoomedFile",
+    "DoomedPhoto",
+    "ExportRow",
     "Found",
     "HeldRow",
+    "KeepingManifest",
+    "KeepingReader",
     "Leftover",
     "Manifest",
     "ManifestReader",
     "Missing",
+    "NewPhoto",
     "OldVersion",
     "Owner",
     "PassMemory",
     "Planned",
+    "Prunable",
     "RaceDayStatus",
     "RebuiltManifest",
     "Recorded",
+    "RunNews",
     "RunRow",
     "Selected",
+    "StoredFile",
     "StoredRow",
     "Unlisted",
     "Workshop",
+    "at_text",
     "forgotten_in",
     "id_of",
+    "note_export",
 ]
