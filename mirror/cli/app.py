@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mirror import __version__
-from mirror.cli import demo, races, rebuild, setup, status, sync, verify
+from mirror.cli import demo, forget, races, rebuild, setup, status, sync, verify
 from mirror.cli.exit_codes import BUG, MEANINGS, OK, Stopped, exit_code
 from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.page import Command, Group
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 _HELP = """Archive the photos of a race from the RunSignup photo API.
 
 Run once, it fetches every photo of a race. Run again, it fetches what is new. Killed anywhere, it goes on.
-What it stores was checked first, and nothing is ever deleted.
+What it stores was checked first, and no sync ever deletes anything.
 
 [bold]First steps[/]
 
@@ -62,6 +62,7 @@ for _name, _command, _examples in (
     ("status", status.status, status.EXAMPLES),
     ("rebuild", rebuild.rebuild, rebuild.EXAMPLES),
     ("verify", verify.verify, verify.EXAMPLES),
+    ("forget", forget.forget, forget.EXAMPLES),
 ):
     app.command(_name, cls=Command, epilog=f"[bold]Examples[/]\n\n{_examples}")(_command)
 
