@@ -16,7 +16,8 @@ FLOORS = [
     {"__init__"},
     {"progress", "demo_run"},
     {"dryrun", "rebuild", "verify", "watch"},
-    {"sync", "check", "forget", "prune"},
+    {"hooks"},
+    {"sync", "check", "forget", "prune", "news", "metrics"},
     {"passes", "recheck", "fetching", "findings", "keeping"},
     {"leftovers"},
     {"targets", "listing"},
@@ -46,10 +47,11 @@ OWNERS = {
     "typer": {"cli"},
     "pydantic_settings": {"config"},
     "PIL": {"decode", "demo"},
+    "prometheus_client": {"metrics"},
 }
 """One outside world, one room."""
 
-CONFIG_READERS = {"cli", "sync", "opening", "check", "dryrun", "rebuild", "demo_run", "__init__", "verify"}
+CONFIG_READERS = {"cli", "sync", "opening", "check", "dryrun", "rebuild", "demo_run", "__init__", "verify", "watch"}
 
 
 def room_of(path: Path) -> str:
