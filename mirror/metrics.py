@@ -1,5 +1,6 @@
 """Measurements of a watch in the format of Prometheus; the only room that knows its client."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -102,6 +103,8 @@ class Metrics:
         self._runs = Counter("mirror_runs", "Runs since the watch began, by exit code.", ["exit_code"],
                              registry=self.registry)  # fmt: skip
         self._new = Counter("mirror_new_photos", "New photos since the watch began.", registry=self.registry)
+        for gauge in (self._up, self._run_at, self._success_at):
+            gauge.set(math.nan)  # until it is known: a zero would raise an alarm
         self._outlet = _open_outlet(where, self.registry)
 
     def _gauge(self, name: str, about: str, labels: tuple[str, ...] = ()) -> Gauge:

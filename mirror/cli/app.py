@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mirror import __version__
-from mirror.cli import demo, forget, races, rebuild, setup, status, sync, verify, watch
+from mirror.cli import demo, forget, prune, races, rebuild, setup, status, sync, verify, watch
 from mirror.cli.exit_codes import BUG, MEANINGS, OK, Stopped, exit_code
 from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.page import Command, Group
@@ -63,6 +63,7 @@ for _name, _command, _examples in (
     ("rebuild", rebuild.rebuild, rebuild.EXAMPLES),
     ("verify", verify.verify, verify.EXAMPLES),
     ("forget", forget.forget, forget.EXAMPLES),
+    ("prune", prune.prune, prune.EXAMPLES),
     ("watch", watch.watch, watch.EXAMPLES),
 ):
     app.command(_name, cls=Command, epilog=f"[bold]Examples[/]\n\n{_examples}")(_command)
