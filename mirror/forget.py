@@ -219,6 +219,8 @@ async def _renew_snapshots(kept: Kept, manifest: KeepingManifest, path: Path) ->
     """Write the tree's own copy of the manifest anew, where there is one, and delete what was never finished."""
     copy = kept.archive.state / path.name
     if copy.exists() and not copy.samefile(path):
+        # Deleted first: one that a run left meanwhile may look as if it knew all, and holds old bytes all the same.
+        copy.unlink()
         await manifest.snapshot(copy)
     for each in (path, copy):
         each.with_name(f"{each.name}.new").unlink(missing_ok=True)

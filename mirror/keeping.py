@@ -23,8 +23,11 @@ class Kept:
 
 
 def can_write(path: Path) -> bool:
-    """Whether a manifest may be written where it lies; false on media that are read-only."""
-    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    """Whether a manifest may be written where it lies: not on media that are read-only, and not if it is a copy."""
+    if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        return False
+    with KeepingReader(path) as reader:
+        return not reader.is_snapshot()
 
 
 @asynccontextmanager
@@ -43,7 +46,8 @@ async def opened(root: Path, path: Path, *, is_read_only: bool = False) -> Async
     try:
         manifest = None
         if not is_read_only or can_write(path):
-            manifest = await KeepingManifest.open(path, create=False, program=PROGRAM)
+            is_on_network = archive.is_on_network and path.is_relative_to(archive.state)
+            manifest = await KeepingManifest.open(path, create=False, program=PROGRAM, is_on_network=is_on_network)
         try:
             await _check_pair(archive, path)
             yield Kept(archive=archive, manifest=manifest)

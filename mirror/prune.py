@@ -93,7 +93,7 @@ def look_up(reader: KeepingReader, wish: PruneWish, *, now: datetime) -> Selecti
     unlisted = None if wish.unlisted_for_s is None else before(wish.unlisted_for_s)
     versions: list[Prunable] = []
     for age_s, why in ((wish.versions_older_s, "replaced"), (wish.foreign_older_s, "foreign")):
-        versions += [] if age_s is None else reader.old_versions(before(age_s), [why])
+        versions += [] if age_s is None else reader.versions_before(before(age_s), [why])
     return Selection(
         photos=() if unlisted is None else tuple(reader.unlisted_files(unlisted)),
         versions=tuple(versions),
@@ -160,7 +160,7 @@ class _Removal:
 
     async def to_its_end(self, chosen: Selection) -> Pruned:
         await self.take(chosen.photos, self.manifest.note_pruned, "unlisted")
-        versions = await self.take(chosen.versions, self.manifest.drop_versions, "version")
+        versions = await self.take(chosen.versions, self.manifest.prune_versions, "version")
         given_up = 0
         if chosen.unlisted_before is not None:
             given_up = await self.manifest.give_up_unlisted(chosen.unlisted_before)

@@ -180,7 +180,7 @@ async def test_snapshot_beside_the_tree_is_renewed(tmp_path: Path) -> None:
         config = source.config(tmp_path, ARCHIVE__STATE_DIR=str(tmp_path / "state"))
         await run_sync(config)
     root, path = tmp_path / "photos", tmp_path / "state/manifest.sqlite"
-    shutil.copy(path, root / ".mirror/manifest.sqlite")
+    assert BIB.encode() in (root / ".mirror/manifest.sqlite").read_bytes()
     shutil.copy(path, root / ".mirror/manifest.sqlite.new")
     with KeepingReader(path) as reader:
         takedown = look_up(reader, photo_ids=[photo.photo_id])

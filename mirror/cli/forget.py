@@ -2,11 +2,10 @@
 
 import contextlib
 import json
-import os
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
@@ -15,9 +14,9 @@ from mirror.cli.exit_codes import OK, PARTIAL
 from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, LogFile, Verbosity
 from mirror.cli.output import console, printable, to_json
-from mirror.cli.places import find_manifest
+from mirror.cli.places import find_own_manifest
 from mirror.cli.running import run
-from mirror.errors import ArchiveError, ConfigError
+from mirror.errors import ConfigError
 
 if TYPE_CHECKING:
     from mirror.forget import Receipt, Takedown
@@ -59,7 +58,7 @@ def forget(
     set_up_logging(verbosity=verbose, file=log_json)
     if not photo and not bib:
         raise ConfigError("say which photos: --photo ID, or --bib N for every photo that shows it")
-    root, path = find_manifest(archive, config)
+    root, path = find_own_manifest(archive, config)
     takedown = _look_up(path, photo or [], bib or [], race)
     for each in takedown.unknown:
         CAUSES.error("photo %s: the archive does not know it", each)
@@ -78,7 +77,7 @@ def forget(
     with _opened(receipt) as file:
         done = run(lambda _: _forget(root, path, takedown))
         if file is not None:
-            file.write_text(json.dumps(_plain(done), indent=2) + "\n", encoding="utf-8")
+            file.write(json.dumps(_plain(done), indent=2).encode() + b"\n")
     _report(done, takedown, is_json=as_json)
     return code
 
@@ -99,23 +98,11 @@ async def _forget(root: Path, path: Path, takedown: "Takedown") -> "Receipt":
     return await forget(root, path, takedown)
 
 
-@contextlib.contextmanager
-def _opened(receipt: Path | None) -> Iterator[Path | None]:
+def _opened(receipt: Path | None) -> "AbstractContextManager[BinaryIO | None]":
     """Find out before anything goes that the receipt can be written; it gets its name when it is whole."""
-    if receipt is None:
-        yield None
-        return
-    draft = receipt.with_name(f"{receipt.name}.new")
-    try:
-        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-        try:
-            yield draft
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
-        draft.replace(receipt)
-    except OSError as error:
-        raise ArchiveError(f"--receipt: {receipt} cannot be written: {error.strerror}") from None
+    from mirror.archive import new_file
+
+    return contextlib.nullcontext() if receipt is None else new_file(receipt)
 
 
 def _plain(done: "Receipt") -> dict[str, object]:

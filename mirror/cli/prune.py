@@ -13,7 +13,7 @@ from mirror.cli.exit_codes import OK, PARTIAL
 from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, LogFile, Verbosity
 from mirror.cli.output import console, printable, to_json
-from mirror.cli.places import find_manifest
+from mirror.cli.places import find_own_manifest
 from mirror.cli.running import run
 from mirror.errors import ConfigError
 
@@ -65,7 +65,7 @@ def prune(
     set_up_logging(verbosity=verbose, file=log_json)
     wish = _wish(unlisted_for, older_than, with_versions=versions, with_foreign=foreign)
     share = _share(most)
-    root, path = find_manifest(archive, config)
+    root, path = find_own_manifest(archive, config)
     chosen = _look_up(path, wish)
     if dry_run:
         _say(chosen, is_json=as_json)

@@ -13,7 +13,7 @@ from mirror.cli.exit_codes import OK, PARTIAL
 from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, LogFile, Quiet, Verbosity
 from mirror.cli.output import console, printable, to_json
-from mirror.cli.places import find_manifest, load_settings
+from mirror.cli.places import find_own_manifest, load_settings
 from mirror.cli.running import run
 from mirror.errors import ArchiveError, ConfigError
 
@@ -70,7 +70,7 @@ def verify(
     settings = load_settings(archive, config) if repair else None
     secrets = settings.credentials().secrets() if settings else ()
     set_up_logging(verbosity=verbose, is_quiet=quiet, file=log_json, secrets=secrets)
-    root, path = find_manifest(archive, config)
+    root, path = find_own_manifest(archive, config)
     check = _check(path, race, sample, older_than, is_deep=deep, wants_again=repair)
 
     async def work(stop: "asyncio.Event") -> int:

@@ -50,6 +50,12 @@ class Choice:
         return {"race_id": self.race_id, "before": self.before}
 
 
+def is_snapshot(connection: sqlite3.Connection) -> bool:
+    """Tell a copy beside a tree from the manifest itself; older versions had none."""
+    has_column = connection.execute("SELECT 1 FROM pragma_table_info('archive') WHERE name = 'snapshot_of'").fetchone()
+    return bool(has_column and connection.execute("SELECT 1 FROM archive WHERE snapshot_of NOTNULL").fetchone())
+
+
 def count_stored(connection: sqlite3.Connection, choice: Choice) -> tuple[int, int]:
     """Count chosen files and their bytes."""
     row = connection.execute(f"SELECT count(*), coalesce(sum(a.size_bytes), 0) {_STORED}", choice.values).fetchone()

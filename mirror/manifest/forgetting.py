@@ -118,7 +118,9 @@ def forgotten(connection: sqlite3.Connection, photo_ids: Sequence[int], race_id:
 
 
 def exports(connection: sqlite3.Connection) -> list[ExportRow]:
-    """Read where copies were written to."""
+    """Read where copies were written to; manifests of the first version had no such register."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'export'").fetchone():
+        return []
     return [ExportRow(path=path, kind=kind) for path, kind in connection.execute("SELECT path, kind FROM export")]
 
 

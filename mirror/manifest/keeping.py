@@ -25,6 +25,10 @@ class KeepingReader(ManifestReader):
         with translated(self.path):
             return function(self._connection, *args, **kwargs)
 
+    def is_snapshot(self) -> bool:
+        """Whether this is a copy, to be read and never written."""
+        return self._ask(checking.is_snapshot)
+
     # -- verify -------------------------------------------------------------------------------------------------
 
     def count_stored(self, choice: Choice) -> tuple[int, int]:
@@ -83,9 +87,9 @@ class KeepingReader(ManifestReader):
         """Files of photos that are unlisted since before a moment."""
         return self._ask(pruning.unlisted_files, before)
 
-    def old_versions(self, before: str, whys: Sequence[str]) -> list[Prunable]:
+    def versions_before(self, before: str, whys: Sequence[str]) -> list[Prunable]:
         """Versions that were replaced before a moment."""
-        return self._ask(pruning.old_versions, before, whys)
+        return self._ask(pruning.versions_before, before, whys)
 
     def day_shares(self, before: str) -> list[DayShare]:
         """How much of each race day would be pruned."""
@@ -135,9 +139,9 @@ class KeepingManifest(Manifest):
         """Want no more what was never fetched of pruned photos; returns how many assets that were."""
         return await self._write_durably(pruning.give_up_unlisted, before)
 
-    async def drop_versions(self, files: Sequence[Prunable]) -> None:
+    async def prune_versions(self, files: Sequence[Prunable]) -> None:
         """Delete the rows of versions, durably."""
-        await self._write_durably(pruning.drop_versions, files)
+        await self._write_durably(pruning.prune_versions, files)
 
 
 def _delete_securely(ledger: Ledger) -> None:

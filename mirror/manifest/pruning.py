@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mirror.manifest.changes import FRESH_START
 from mirror.manifest.ledger import Ledger
+from mirror.manifest.recording import drop_versions
 from mirror.manifest.text import id_list, now_text
 
 _UNLISTED = "p.unlisted_at IS NOT NULL AND p.unlisted_at <= :before"
@@ -49,7 +50,7 @@ def unlisted_files(connection: sqlite3.Connection, before: str) -> list[Prunable
     return _prunable(connection, query, {"before": before})
 
 
-def old_versions(connection: sqlite3.Connection, before: str, whys: Sequence[str]) -> list[Prunable]:
+def versions_before(connection: sqlite3.Connection, before: str, whys: Sequence[str]) -> list[Prunable]:
     """Read versions that were replaced before a moment."""
     query = (
         "SELECT v.version_id, v.key, coalesce(v.size_bytes, 0), v.sha256, p.race_id, p.race_day_id, p.photo_id, "
@@ -106,12 +107,9 @@ def give_up_unlisted(ledger: Ledger, before: str) -> int:
     ).rowcount
 
 
-def drop_versions(ledger: Ledger, files: Sequence[Prunable]) -> None:
+def prune_versions(ledger: Ledger, files: Sequence[Prunable]) -> None:
     """Delete the rows of versions whose files are gone."""
-    ledger.connection.execute(
-        "DELETE FROM version WHERE version_id IN (SELECT value FROM json_each(?))",
-        (id_list(each.row_id for each in files),),
-    )
+    drop_versions(ledger, [each.row_id for each in files])
     _remember(ledger, files)
 
 
