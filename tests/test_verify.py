@@ -118,6 +118,23 @@ async def test_damaged_bytes_never_become_an_earlier_version(tmp_path: Path) -> 
     assert (root / str(place)).read_bytes() == damaged
 
 
+@pytest.mark.parametrize("harm", [flip, Path.unlink])
+async def test_damage_that_nobody_noticed_is_no_version_either(tmp_path: Path, harm: Callable[[Path], None]) -> None:
+    """New bytes come for a file that is damaged, or gone, by then: no version claims what it was."""
+    async with SourceSimulator() as source:
+        config, _ = await archived(source, tmp_path)
+        root = tmp_path / "photos"
+        photo = max(source.race.photos.values(), key=lambda each: each.uploaded_ts)
+        key = next(key for key in tree(root) if f"thumbnail/{photo.photo_id}_" in key)
+        harm(root / key)
+        photo.name, photo.version = f"{photo.name[:-4]}ffff", 1
+        assert (await run_sync(config)).stored == len(photo.offered)
+    report = await check(tmp_path)
+    assert report.is_right
+    assert report.right_versions == len(photo.offered) - 1
+    assert rows(root, "SELECT count(*) FROM version WHERE why = 'replaced'") == [(report.right_versions,)]
+
+
 async def test_next_sync_mends_what_was_found(tmp_path: Path) -> None:
     """Without --repair the assets are wanted, the history says why, and the next run fetches them."""
     async with SourceSimulator() as source:
