@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
   [cyan]mirror forget --photo 900191 --dry-run[/]      what would go
-  [cyan]mirror forget --photo 900191[/]                its files, versions, copies and every trace of it
+  [cyan]mirror forget --photo 900191[/]                its files and every trace of it
   [cyan]mirror forget --bib 1179 --race 48211[/]       every photo of the race that shows bib 1179
   [cyan]mirror forget --photo 900191 --yes --receipt done.json[/]   for a script"""
 
@@ -33,7 +33,7 @@ _SHOWN = 20
 
 def forget(
     photo: Annotated[
-        list[int] | None, typer.Option("--photo", metavar="ID", min=1, help="A photo, by its id; repeatable.")
+        list[int] | None, typer.Option("--photo", metavar="ID", help="A photo, by its id; repeatable.")
     ] = None,
     bib: Annotated[
         list[str] | None, typer.Option("--bib", metavar="N", help="Every photo that shows this bib; repeatable.")
@@ -52,8 +52,11 @@ def forget(
 ) -> int:
     """Remove photos for good: every variant, draft, earlier version, known export and row.
 
-    Only the photo's id stays, so that no later sync brings it back. Asks first. Killed anywhere, the same command goes
-    on. Copies on other disks and in backups are yours to remove; the receipt has the hashes to find them by.
+    Only the photo's id stays, so that no later sync brings it back.
+    Asks first. Killed anywhere, the same command goes on.
+
+    Copies in backups and on other disks are yours to remove; the receipt
+    has the hashes to find them by.
     """
     set_up_logging(verbosity=verbose, file=log_json)
     if not photo and not bib:

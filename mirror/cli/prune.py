@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 EXAMPLES = """\
   [cyan]mirror prune --unlisted-for 30d --dry-run[/]   what would go
   [cyan]mirror prune --unlisted-for 30d --quarantine /media/disk/pruned[/]
-  [cyan]mirror prune --versions --older-than 365d[/]   earlier bytes of pictures, replaced a year ago
-  [cyan]mirror prune --foreign[/]                      what was not ours and lay in the way of files"""
+  [cyan]mirror prune --versions --older-than 365d[/]   pictures replaced a year ago
+  [cyan]mirror prune --foreign[/]                      what lay in the way of files"""
 
 _OLD = "90d"
 _SHOWN = 10
@@ -59,8 +59,9 @@ def prune(
 ) -> int:
     """Make room: remove photos that the source lists no more, and old versions.
 
-    Nothing else but this and 'mirror forget' ever deletes. Asks first. What was pruned is gone, and comes back only
-    when the source lists its photo again. Killed anywhere, the same command goes on.
+    Nothing else but this and 'mirror forget' ever deletes. Asks first.
+    What was pruned comes back only when the source lists its photo again.
+    Killed anywhere, the same command goes on.
     """
     set_up_logging(verbosity=verbose, file=log_json)
     wish = _wish(unlisted_for, older_than, with_versions=versions, with_foreign=foreign)

@@ -29,7 +29,7 @@ EXAMPLES = """\
   [cyan]mirror verify --repair[/]             and fetch at once what is damaged or missing
   [cyan]mirror verify --sample 5%[/]          a twentieth, drawn by lot
   [cyan]mirror verify --older-than 30d[/]     only what was not verified for a month: for a timer
-  [cyan]mirror verify --combined -[/]         a line for each file: = right, * damaged, - missing, + extra"""
+  [cyan]mirror verify --combined -[/]         a line for each file, as rclone writes them"""
 
 _SHOWN = 20
 _STOPPING = "Stopping: noting what was found; the next 'mirror verify' goes on (once more to stop at once)."
@@ -61,9 +61,11 @@ def verify(
 ) -> int:
     """Hash the stored files again and say what is right, damaged, missing or extra.
 
-    What is damaged or missing is fetched by the next sync, or at once with --repair. Extra files are never touched.
-    Needs no network without --repair, and reads media that cannot be written. Ctrl-C stops it, and the same command
-    goes on. Extra files are looked for when the whole archive is verified.
+    What is damaged or missing is fetched by the next sync, or by --repair.
+    Extra files are named when the whole archive is verified, never touched.
+
+    Needs no network but for --repair; reads media that cannot be written.
+    Ctrl-C stops it, and the same command goes on.
     """
     if as_json and combined == "-":
         raise ConfigError("--json and --combined - both want standard output: give --combined a file")

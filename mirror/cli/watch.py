@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mirror.watch import Watching
 
 EXAMPLES = """\
-  [cyan]mirror watch[/]                               every minute while photos arrive, rarely when it is quiet
+  [cyan]mirror watch[/]                               every minute while photos arrive
   [cyan]mirror watch --until 18:00 --every 30s[/]     until the race is over
   [cyan]mirror watch --run ./announce[/]              and run a command when there is news
   [cyan]mirror watch --metrics 9180[/]                and let Prometheus measure"""
@@ -66,9 +66,12 @@ def watch(
 ) -> int:
     """Look for new photos again and again, fetch them, and tell of them.
 
-    A network that is away, for hours too, only means to try again; a key that the service refuses ends it. Ctrl-C and
-    SIGTERM end it with 0, --until with what the last run would have ended with. The archive is free for other commands
-    between the runs. With --json each piece of news is a line of JSON.
+    A network that is away, for hours too, only means to try again;
+    a key that the service refuses ends it.
+
+    Ctrl-C and SIGTERM end it with 0, --until with the code of its last run.
+    Between its runs the archive is free for other commands.
+    With --json each piece of news is a line of JSON.
     """
     given = {"every": every, "quiet_every": quiet_every, "run": command, "webhook": webhook, "metrics": metrics}
     settings = _settings(archive, config, given)
