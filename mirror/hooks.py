@@ -7,8 +7,9 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mirror.errors import FetchError
 from mirror.news import News, hook_environment
@@ -17,7 +18,7 @@ from mirror.transport import Post
 
 log = logging.getLogger(__name__)
 
-Hook = Callable[[News], Awaitable[None]]
+Hook = Callable[[News], Coroutine[Any, Any, None]]
 
 _POLICY = RetryPolicy(attempts=3, first_wait_s=1.0, longest_wait_s=5.0, total_s=30.0, longest_retry_after_s=10.0)
 _LONGEST_S = 600.0

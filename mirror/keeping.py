@@ -12,6 +12,9 @@ from mirror.manifest import KeepingManifest, KeepingReader
 from mirror.opening import PROGRAM
 from mirror.race_ref import parse_race_ref, same_race
 
+_LOCK_WAIT_S = 5.0
+"""A watch holds the archive for moments at a time."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
@@ -47,7 +50,9 @@ async def opened(root: Path, path: Path, *, is_read_only: bool = False) -> Async
         manifest = None
         if not is_read_only or can_write(path):
             is_on_network = archive.is_on_network and path.is_relative_to(archive.state)
-            manifest = await KeepingManifest.open(path, create=False, program=PROGRAM, is_on_network=is_on_network)
+            manifest = await KeepingManifest.open(
+                path, create=False, program=PROGRAM, lock_wait_s=_LOCK_WAIT_S, is_on_network=is_on_network
+            )
         try:
             await _check_pair(archive, path)
             yield Kept(archive=archive, manifest=manifest)

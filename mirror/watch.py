@@ -6,11 +6,11 @@ anyway, since a corrected bib may move neither, a whole run follows.
 
 import asyncio
 import contextlib
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from mirror.config import Config
 from mirror.errors import AccessError, InUseError
@@ -25,7 +25,7 @@ from mirror.source import Source
 from mirror.sync import run_sync, wishes_of
 from mirror.tally import Tally
 
-log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _RUN_EVERY_POLLS = 5
 _HOOKS_GRACE_S = 10.0
@@ -131,7 +131,9 @@ class _Watch:
         # A service that is away is not quiet: what came meanwhile is wanted soon after it is back.
         self.quiet_polls += self.away_since is None
         self.polls_since_run += 1
-        stamps = await self.ask_albums() if self.days else None
+        stamps = await self.unless_stopped(self.ask_albums(), grace_s=0.0) if self.days else None
+        if self.stop.is_set():
+            return
         has_moved = stamps is not None and (self.is_behind or moved(self.stamps, stamps))
         if has_moved or not self.days or self.polls_since_run >= _RUN_EVERY_POLLS:
             self.polls_since_run = 0
@@ -220,12 +222,18 @@ class _Watch:
     async def run_hooks(self, news: News) -> None:
         """Tell everybody, one after the other; a stop grants them a moment to end."""
         for hook in self.watching.hooks:
-            telling = asyncio.ensure_future(hook(news))
-            stopping = asyncio.ensure_future(self.stop.wait())
-            try:
-                await asyncio.wait({telling, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                await asyncio.wait({telling}, timeout=_HOOKS_GRACE_S)
-            finally:
-                stopping.cancel()
-                telling.cancel()
-                await asyncio.gather(telling, stopping, return_exceptions=True)
+            await self.unless_stopped(hook(news), grace_s=_HOOKS_GRACE_S)
+
+    async def unless_stopped(self, work: Coroutine[Any, Any, T], *, grace_s: float) -> T | None:
+        """Wait for something, and after a stop only for a moment more."""
+        working = asyncio.ensure_future(work)
+        stopping = asyncio.ensure_future(self.stop.wait())
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                await asyncio.wait({working}, timeout=grace_s)
+            return working.result() if working.done() else None
+        finally:
+            stopping.cancel()
+            working.cancel()
+            await asyncio.gather(working, stopping, return_exceptions=True)

@@ -140,6 +140,18 @@ async def test_network_that_is_away_for_hours_is_outlived(tmp_path: Path) -> Non
     assert_agrees(tmp_path / "photos")
 
 
+async def test_stop_does_not_wait_for_a_service_that_is_away(tmp_path: Path) -> None:
+    """A poll that would be tried again for minutes ends when the watch does."""
+    async with SourceSimulator() as source:
+        config = source.config(tmp_path, DOWNLOAD__FIRST_WAIT="1h", DOWNLOAD__LONGEST_WAIT="1h")
+        stop = asyncio.Event()
+        source.on_request = lambda _: stop.set() if source.faults else None
+        day = Day(lambda: source.fault("albums", times=100, status=500))
+        watching = Watching(pause=day.pause, tell=day.lines.append)
+        await asyncio.wait_for(watch(config, watching, stop=stop), 60)
+    assert day.lines == []
+
+
 @pytest.mark.parametrize(("code", "ends"), [(6, True), (17, True), (7, False)])
 async def test_refused_caller_ends_the_watch(tmp_path: Path, code: int, ends: bool) -> None:
     """A key that the service takes no more ends it with the reason; a refusal of one race does not."""

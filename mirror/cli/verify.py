@@ -80,7 +80,8 @@ def verify(
             report = await _verify(root, path, check, settings, stop, write=write, is_quiet=quiet)
         code = OK if report.is_right else PARTIAL
         if as_json:
-            typer.echo(to_json({**asdict(report), "exit_code": code}))
+            data = {name: value for name, value in asdict(report).items() if name != "asset_ids"}
+            typer.echo(to_json({**data, "exit_code": code}))
         elif not quiet or code:
             _show(report, is_split=combined == "-", is_repaired=repair)
         return code

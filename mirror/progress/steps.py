@@ -1,28 +1,23 @@
 """What a person sees while files are looked at: one bar, as the live view of a run has two."""
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from mirror.progress.numbers import clock_text, size_text
+from mirror.progress.showing import Showing
 from mirror.tally import Steps
 
-_POLLS_PER_S = 4
-_PLAIN_EVERY_S = 30.0
 _WINDOW_S = 10.0
 _WIDEST_BAR, _NARROWEST_BAR = 30, 8
 
 
-class StepsProgress:
+class StepsProgress(Showing):
     """Shows counts while work is on; use it with ``with``.
 
     In a terminal a bar stands on standard error, elsewhere a plain line comes now and then.
@@ -38,44 +33,10 @@ class StepsProgress:
         self, steps: Steps, *, label: str, is_quiet: bool = False, console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
+        super().__init__(is_quiet=is_quiet, console=console, clock=clock)
         self._steps = steps
         self._label = label
-        self._is_quiet = is_quiet
-        self._console = console or Console(stderr=True, highlight=False)
-        self._clock = clock
-        self._began_at = clock()
         self._samples: deque[tuple[float, int]] = deque()
-        self._live: Live | None = None
-        self._ended = threading.Event()
-        self._teller: threading.Thread | None = None
-
-    def __enter__(self) -> Self:
-        self._began_at = self._clock()
-        if self._is_quiet:
-            return self
-        if self._console.is_terminal and not self._console.is_dumb_terminal:
-            self._live = Live(
-                console=self._console, get_renderable=self.view, refresh_per_second=_POLLS_PER_S, transient=True,
-                redirect_stdout=False,
-            )  # fmt: skip
-            self._live.start()
-        else:
-            self._teller = threading.Thread(target=self._tell, name="progress", daemon=True)
-            self._teller.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        if self._live is not None:
-            self._live.stop()
-        if self._teller is not None:
-            self._teller.join()
-
-    def _tell(self) -> None:
-        while not self._ended.wait(_PLAIN_EVERY_S):
-            self._console.print(self.line(), soft_wrap=True, markup=False)
 
     def _rate(self) -> float:
         """Bytes per second over the last ten seconds."""
