@@ -6,7 +6,7 @@ the files; then the rows; then the manifest's file is made anew, and its snapsho
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -84,6 +84,8 @@ class Receipt:
     history: int
     """Entries of the history that were erased."""
     exports: tuple[ExportNote, ...]
+    manifests: int = 0
+    """Earlier manifests, kept by a rebuild, that were deleted whole."""
 
 
 def look_up(
@@ -138,9 +140,9 @@ async def forget(root: Path, path: Path, takedown: Takedown) -> Receipt:
         receipt = await _Removal(kept, manifest, photos).to_its_end(exports)
         await manifest.end_run(exit_code=0, new_photos=0, stored=0, stored_bytes=0, failed=0)
         await manifest.scrub()
-        await _renew_snapshots(kept, manifest, path)
+        manifests = await _renew_copies(kept, manifest, path)
         await manifest.finish_forgetting()
-        return receipt
+        return replace(receipt, manifests=manifests)
 
 
 class _Removal:
@@ -215,12 +217,27 @@ def _forgotten(photo: DoomedPhoto) -> ForgottenPhoto:
     )
 
 
-async def _renew_snapshots(kept: Kept, manifest: KeepingManifest, path: Path) -> None:
-    """Write the tree's own copy of the manifest anew, where there is one, and delete what was never finished."""
+async def _renew_copies(kept: Kept, manifest: KeepingManifest, path: Path) -> int:
+    """Write the tree's own copy of the manifest anew, where there is one, and delete those that nobody needs.
+
+    Returns:
+        How many earlier manifests were deleted, that a rebuild had kept: they know all that was to be forgotten.
+    """
     copy = kept.archive.state / path.name
     if copy.exists() and not copy.samefile(path):
         # Deleted first: one that a run left meanwhile may look as if it knew all, and holds old bytes all the same.
         copy.unlink()
         await manifest.snapshot(copy)
-    for each in (path, copy):
-        each.with_name(f"{each.name}.new").unlink(missing_ok=True)
+    try:
+        return sum(_delete_kept(folder, path.name) for folder in {path.parent, kept.archive.state})
+    except OSError as error:
+        raise ArchiveError(f"{path.parent}: old manifests cannot be deleted: {error.strerror}") from error
+
+
+def _delete_kept(folder: Path, name: str) -> int:
+    """Delete what lies beside a manifest, or is being made of one; says how many of it were whole once."""
+    count = 0
+    for each in (*folder.glob(f"{name}.*"), *folder.glob(f"rebuild/{name}*")):
+        count += ".kept-" in each.name and not each.name.endswith(("-wal", "-shm", "-journal"))
+        each.unlink()
+    return count

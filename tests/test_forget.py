@@ -173,8 +173,8 @@ asyncio.run(forget(path.parent.parent, path, takedown))
 """
 
 
-async def test_snapshot_beside_the_tree_is_renewed(tmp_path: Path) -> None:
-    """Where the manifest lies elsewhere, the tree's own copy of it forgets too, and so does a copy left half made."""
+async def test_copies_of_the_manifest_forget_too(tmp_path: Path) -> None:
+    """The snapshot beside the tree is renewed; copies left half made, or kept by a rebuild, are deleted."""
     async with SourceSimulator() as source:
         photo = marked(source)
         config = source.config(tmp_path, ARCHIVE__STATE_DIR=str(tmp_path / "state"))
@@ -182,9 +182,13 @@ async def test_snapshot_beside_the_tree_is_renewed(tmp_path: Path) -> None:
     root, path = tmp_path / "photos", tmp_path / "state/manifest.sqlite"
     assert BIB.encode() in (root / ".mirror/manifest.sqlite").read_bytes()
     shutil.copy(path, root / ".mirror/manifest.sqlite.new")
+    shutil.copy(path, tmp_path / "state/manifest.sqlite.kept-20260517T140000Z")
+    (tmp_path / "state/rebuild").mkdir()
+    shutil.copy(path, tmp_path / "state/rebuild/manifest.sqlite")
     with KeepingReader(path) as reader:
         takedown = look_up(reader, photo_ids=[photo.photo_id])
-    await forget(root, path, takedown)
+    receipt = await forget(root, path, takedown)
+    assert receipt.manifests == 1
     assert_no_trace(root, photo)
     assert_no_trace(tmp_path / "state", photo)
     assert rows(root, "SELECT photo_id FROM tombstone") == [(photo.photo_id,)]

@@ -184,6 +184,8 @@ def _report(done: "Receipt", takedown: "Takedown", *, is_json: bool) -> None:
     versions = f", {count_text(done.versions, 'version')} among them" if done.versions else ""
     out.print(Text(f"Forgotten: {count_text(len(done.photos), 'photo')}.", style="bold green"))
     out.print(f"  {count_text(done.files, 'file')} removed{versions}, {size_text(done.bytes)}")
+    if done.manifests:
+        out.print(f"  {count_text(done.manifests, 'earlier manifest')} deleted, which a rebuild had kept")
     for each in done.exports:
         place = f"{printable(each.path)} ({each.kind})"
         out.print(Text(f"  {place}: {count_text(each.removed, 'file')} removed; {each.remark}", overflow="fold"))

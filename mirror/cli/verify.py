@@ -161,7 +161,7 @@ async def _verify(
         report = await verify(root, path, check, steps=steps, stop=stop, on_found=write)
     if settings is not None and report.asset_ids and not stop.is_set():
         tally = Tally()
-        with Progress(tally, is_quiet=is_quiet):
+        with Progress(tally, is_quiet=is_quiet, is_listing=False):
             done = await repair(settings, report, stop=stop, tally=tally)
         for cause in causes(done):
             CAUSES.error("%s", cause)
