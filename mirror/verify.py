@@ -173,11 +173,12 @@ class _Verification:
         elif mark == "*":
             report.damaged.append(file.key)
             self.damaged_ids.append(file.asset_id)
+        elif mark == "!":
+            # Not noted as verified: those who go on with a stopped verification must name it again.
+            report.undecodable.append(file.key)
         else:
+            report.right += 1
             self.right_ids.append(file.asset_id)
-            report.right += mark == "="
-            if mark == "!":
-                report.undecodable.append(file.key)
 
     async def find_extra(self) -> None:
         """Name what lies in the tree and is neither an asset's, nor an export that this program made."""
