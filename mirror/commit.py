@@ -36,15 +36,17 @@ class Committer:
         """
         fetched = [each for each in group if isinstance(each, Fetched)]
         failed = [each for each in group if isinstance(each, Failed)]
-        stored, moved = await self._publish(fetched) if fetched else ([], [])
+        stored, moved, unkept = await self._publish(fetched) if fetched else ([], [], [])
         recorded = await self.manifest.record(stored, failed)
+        if unkept:
+            await self.manifest.drop_unkept(unkept)
         if moved:
             await self.manifest.note_foreign(moved)
         self.gone += recorded.gone
         self.on_recorded(stored, failed)
 
-    async def _publish(self, fetched: Sequence[Fetched]) -> tuple[list[Stored], list[tuple[str, str]]]:
-        """Flush and name a group; returns what is stored, and what foreign things had to be moved for it."""
+    async def _publish(self, fetched: Sequence[Fetched]) -> tuple[list[Stored], list[tuple[str, str]], list[str]]:
+        """Flush and name a group; returns what is stored, what foreign things moved, and versions not to be had."""
         try:
             await self.archive.flush_drafts([each.draft for each in fetched])
         except ArchiveError:
@@ -64,7 +66,13 @@ class Committer:
         await self.archive.discard_drafts([each.draft for each in fetched if each.draft not in kept])
         moved = await self.archive.publish(
             [
-                Publication(draft=each.fetched.draft, key=each.key, is_ours_there=each.replaces, keep_as=each.keep_as)
+                Publication(
+                    draft=each.fetched.draft,
+                    key=each.key,
+                    is_ours_there=each.replaces,
+                    keep_as=each.keep_as,
+                    sha256_there=each.sha256_there,
+                )
                 for each in commits
                 if each.fetched.draft in kept
             ]
@@ -72,7 +80,9 @@ class Committer:
         for key, place in moved:
             log.warning("%s was not ours and lay in the way: it is now %s", key, place)
         stored = [Stored(job=each.fetched.job, content=each.fetched.content, key=each.key) for each in commits]
-        return stored, moved
+        versions = [each.keep_as for each in commits if each.keep_as is not None]
+        lying = await self.archive.sizes(versions) if versions else []
+        return stored, moved, [key for key, size in zip(versions, lying, strict=True) if size is None]
 
     async def settle(self) -> int:
         """Adopt what a killed run had given its name but not recorded; the rest stays wanted.

@@ -124,3 +124,7 @@ class ManifestError(MirrorError):
 
 class NewerError(ManifestError):
     """The manifest is of a newer version than this program knows: only the newer program may touch it."""
+
+
+class InUseError(ManifestError):
+    """Another command holds the archive: nothing is wrong with it, and later it will do."""

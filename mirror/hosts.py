@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from mirror.errors import RefusedError
 
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _PORTS = {"http": 80, "https": 443}
 _LAST_PORT = 65_535
 _SHOWN = 300
@@ -56,6 +57,18 @@ def request_form(url: str) -> str:
     if url.isascii() and url.isprintable() and " " not in url:
         return url
     return quote(url, safe="!\"#$%&'()*+,/:;<=>?@[\\]^_`{|}~", errors="surrogatepass")
+
+
+def webhook_fault(url: str) -> str:
+    """Say why news must not be sent to an address; nothing if they may: https, or http on this machine."""
+    origin = origin_of(url)
+    try:
+        is_here = urlsplit(origin).hostname in _LOOPBACK
+    except ValueError:
+        is_here = False
+    if origin[:5].lower() == "http:" and not is_here:
+        return "plain http"
+    return _judge_origin(HostRules(allowed=(host_of(url),), allow_http=True, allow_private=True), origin)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

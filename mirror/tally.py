@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """Running counts of a run: written by the run, read by whoever shows it. The only mutable noun."""
+    """Running counts of a run: written by the run, read by whoever shows it. Mutable, as only `Steps` is too."""
 
     started_at: float = 0.0
     """``time.monotonic()``."""
@@ -29,3 +29,16 @@ class Tally:
     waiting_for: str = ""
     """A host that asked us to wait, with the seconds; empty if none."""
     failed_reasons: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Steps:
+    """Running counts of work on files that are there: written by who does it, read by whoever shows it."""
+
+    files: int = 0
+    """To be looked at."""
+    bytes: int = 0
+    done: int = 0
+    done_bytes: int = 0
+    found: int = 0
+    """Of the done ones, those that something is wrong with."""

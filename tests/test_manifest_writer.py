@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.errors import ArchiveError, ManifestError
+from mirror.errors import ArchiveError, InUseError, ManifestError
 from mirror.manifest import Manifest, ManifestReader
 from mirror.manifest.ledger import translate
 from mirror.model import Race, Scope
@@ -111,8 +111,8 @@ async def test_other_programs_lock_is_told_cleanly(desk: Desk) -> None:
         (sqlite3.SQLITE_IOERR_WRITE, ArchiveError),
         (sqlite3.SQLITE_READONLY_DIRECTORY, ArchiveError),
         (sqlite3.SQLITE_CANTOPEN, ArchiveError),
-        (sqlite3.SQLITE_BUSY_SNAPSHOT, ManifestError),
-        (sqlite3.SQLITE_LOCKED, ManifestError),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, InUseError),
+        (sqlite3.SQLITE_LOCKED, InUseError),
         (sqlite3.SQLITE_CORRUPT_INDEX, ManifestError),
         (sqlite3.SQLITE_NOTADB, ManifestError),
         (sqlite3.SQLITE_CONSTRAINT_UNIQUE, ManifestError),

@@ -1,6 +1,7 @@
 """The tree: drafts, versions and the files under their final names. The only room that writes assets."""
 
 from mirror.archive.copying import How, StoredFiles, put_copy
+from mirror.archive.exported import Copies, Original
 from mirror.archive.local import LocalArchive
 from mirror.archive.neighbour import flush_folder, new_file
 from mirror.archive.seam import Archive, Draft, Inspection, KeptDraft, Publication
@@ -8,12 +9,14 @@ from mirror.archive.survey import Entry
 
 __all__ = [
     "Archive",
+    "Copies",
     "Draft",
     "Entry",
     "How",
     "Inspection",
     "KeptDraft",
     "LocalArchive",
+    "Original",
     "Publication",
     "StoredFiles",
     "flush_folder",

@@ -15,6 +15,8 @@ from mirror.archive.tree import ABSENT, DAMAGED, Folders
 T = TypeVar("T")
 _PIECE_BYTES = 1024 * 1024
 _NO_FILE = ABSENT | {errno.ELOOP}
+_NOT_OURS = {errno.EACCES, errno.EPERM, errno.EXDEV}
+"""How a folder answers that is somebody else's, as ``lost+found`` is, or on another disk."""
 
 
 class Inspector:
@@ -64,7 +66,10 @@ class Inspector:
             return Inspection(is_there=True, size_bytes=size, sha256=hashing.digest())
 
     def walk(self) -> Iterator[list[str]]:
-        """Name everything in the tree that is no folder, folder by folder; our own state folder is left out."""
+        """Name everything in the tree that is no folder, folder by folder; our own state folder is left out.
+
+        A folder that may not be read is named itself, with a slash at its end.
+        """
         waiting: list[tuple[str, ...]] = [()]
         while waiting:
             parts = waiting.pop()
@@ -76,7 +81,12 @@ class Inspector:
         """Read one folder: what lies in it, and the folders in it that belong to the tree."""
         files, below = [], []
         with self._disk.saying("list", "/".join(parts)):
-            folder = self._disk.reopen(parts)
+            try:
+                folder = self._disk.reopen(parts)
+            except OSError as error:
+                if parts and error.errno in _NOT_OURS:
+                    return ["/".join((*parts, ""))], []
+                raise
             try:
                 with os.scandir(folder) as entries:
                     for entry in sorted(entries, key=lambda each: each.name):

@@ -1,17 +1,17 @@
 """Taking files out of the tree: the only room that deletes what was stored. Only `forget` and `prune` ask for it."""
 
-import contextlib
 import os
 import re
 import shutil
 import stat
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 
 from mirror.archive import names
 from mirror.archive.disk import READ_FLAGS, Disk, lstat_if_there, unlink_if_there
 from mirror.archive.flush import Flusher
+from mirror.archive.neighbour import flush_folder, new_file, writing
 from mirror.archive.tree import ABSENT, Folders
 from mirror.errors import ArchiveError
 
@@ -100,7 +100,8 @@ class Remover:
         try:
             sizes = [self._copy_out(folders, key, to / key, made) for key in keys]
             for folder in sorted(made):
-                _flush_folder(folder)
+                with writing(folder):
+                    flush_folder(folder)
         finally:
             folders.close()
         self.remove([key for key, size in zip(keys, sizes, strict=True) if size is not None])
@@ -116,15 +117,11 @@ class Remover:
                 if error.errno in ABSENT:
                     return None
                 raise
-        with open(descriptor, "rb", buffering=0) as old, _saying_outside(target):  # noqa: PTH123 - a descriptor
+        with open(descriptor, "rb", buffering=0) as old, writing(target):  # noqa: PTH123 - a descriptor
             target.parent.mkdir(parents=True, exist_ok=True)
-            draft = target.with_name(f".{target.name}.new")
-            with draft.open("wb") as new:
+            with new_file(target) as new:
                 shutil.copyfileobj(old, new, _COPY_BYTES)
-                new.flush()
-                os.fsync(new.fileno())
                 size = new.tell()
-            draft.replace(target)
             made.update(_between(target.parent, key.count("/")))
         return size
 
@@ -146,21 +143,3 @@ def _relatives_of(name: str) -> re.Pattern[str]:
 def _between(folder: Path, depth: int) -> list[Path]:
     """A folder and those above it, as far as they may have been made for a key."""
     return [folder, *folder.parents[: depth + 1]]
-
-
-def _flush_folder(folder: Path) -> None:
-    with _saying_outside(folder):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _saying_outside(path: Path) -> Iterator[None]:
-    """Turn what another disk refuses into our words."""
-    try:
-        yield
-    except OSError as error:
-        raise ArchiveError(f"{path}: cannot be written: {error.strerror}") from error

@@ -18,12 +18,14 @@ class Publication:
     Args:
         is_ours_there: Whether bytes of ours lie under ``key`` now, to be replaced.
         keep_as: Key under ``.mirror/versions/`` that keeps those; None when they are not kept.
+        sha256_there: Digest that those should have (32 bytes); bytes that have another one are kept apart, as foreign.
     """
 
     draft: str
     key: str
     is_ours_there: bool = False
     keep_as: str | None = None
+    sha256_there: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

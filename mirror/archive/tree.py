@@ -78,13 +78,14 @@ class Tree:
         """Keep what is replaced, flush that, rename, flush the names; say what foreign things were moved."""
         moved: list[tuple[str, str]] = []
         with self._folders(is_making=True) as folders:
-            kept = [(each.key, each.keep_as) for each in group if each.keep_as is not None]
+            damaged = {each.key for each in group if each.keep_as is not None and self._is_damaged(folders, each)}
+            kept = [(each.key, each.keep_as) for each in group if each.keep_as is not None and each.key not in damaged]
             for key, version in kept:
                 moved += self._keep_version(folders, key, version)
             if kept:
                 self._flush(folders)
             for each in group:
-                moved += self._give_name(folders, each)
+                moved += self._give_name(folders, each, can_replace=each.is_ours_there and each.key not in damaged)
             self._flush(folders)
         return moved
 
@@ -93,7 +94,21 @@ class Tree:
         with self._disk.saying("flush", "the folders"):
             self._flusher.flush([partial(self._disk.reopen, parts) for parts in folders.seen])
 
-    def _give_name(self, folders: Folders, publication: Publication) -> list[tuple[str, str]]:
+    def _is_damaged(self, folders: Folders, publication: Publication) -> bool:
+        """Whether the bytes to be kept are no longer what they were: no version may claim their hash."""
+        if publication.sha256_there is None:
+            return False
+        parents, name = names.split_key(publication.key)
+        with self._disk.saying("read", publication.key):
+            try:
+                found = hash_file(folders.find(parents), name)
+            except OSError as error:
+                if error.errno in DAMAGED:
+                    return True
+                raise
+        return found is not None and found[1] != publication.sha256_there
+
+    def _give_name(self, folders: Folders, publication: Publication, *, can_replace: bool) -> list[tuple[str, str]]:
         key, moved = publication.key, []
         parents, name = names.split_key(key)
         if names.is_state(key) or not names.is_draft(publication.draft):
@@ -101,7 +116,7 @@ class Tree:
         with self._disk.saying("store", key):
             folder = folders.find(parents)
             found = lstat_if_there(folder, name)
-            is_ours = publication.is_ours_there and found is not None and stat.S_ISREG(found.st_mode)
+            is_ours = can_replace and found is not None and stat.S_ISREG(found.st_mode)
             if found is not None and not is_ours:
                 moved.append((key, self._move_away(folders, key)))
             os.rename(publication.draft, name, src_dir_fd=self._drafts, dst_dir_fd=folders.find(parents))

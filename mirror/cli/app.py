@@ -10,7 +10,22 @@ from typing import Annotated
 import typer
 
 from mirror import __version__
-from mirror.cli import demo, failures, find, races, rebuild, report, retry, setup, status, sync
+from mirror.cli import (
+    demo,
+    failures,
+    find,
+    forget,
+    prune,
+    races,
+    rebuild,
+    report,
+    retry,
+    setup,
+    status,
+    sync,
+    verify,
+    watch,
+)
 from mirror.cli import log as history
 from mirror.cli.exit_codes import BUG, MEANINGS, OK, Stopped, exit_code
 from mirror.cli.logs import CAUSES, set_up_logging
@@ -22,7 +37,7 @@ log = logging.getLogger(__name__)
 _HELP = """Archive the photos of a race from the RunSignup photo API.
 
 Run once, it fetches every photo of a race. Run again, it fetches what is new. Killed anywhere, it goes on.
-What it stores was checked first, and nothing is ever deleted.
+What it stores was checked first, and no sync ever deletes anything.
 
 [bold]First steps[/]
 
@@ -67,6 +82,10 @@ for _name, _command, _examples in (
     ("failures", failures.failures, failures.EXAMPLES),
     ("retry", retry.retry, retry.EXAMPLES),
     ("report", report.report, report.EXAMPLES),
+    ("verify", verify.verify, verify.EXAMPLES),
+    ("forget", forget.forget, forget.EXAMPLES),
+    ("prune", prune.prune, prune.EXAMPLES),
+    ("watch", watch.watch, watch.EXAMPLES),
 ):
     app.command(_name, cls=Command, epilog=f"[bold]Examples[/]\n\n{_examples}")(_command)
 

@@ -95,3 +95,21 @@ def moment_of(words: str, option: str) -> "When":
         return parse_when(words, now=datetime.now())  # noqa: DTZ005 - as the clock on the wall shows it
     except ValueError as error:
         raise ConfigError(f"{option} {error}") from None
+
+
+def find_own_manifest(archive: Path | None, config: Path | None) -> tuple[Path, Path]:
+    """As `find_manifest`, for commands that write: the manifest itself where a copy of it lies beside the tree.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    root, path = find_manifest(archive, config)
+    from mirror.config import find_config
+
+    above = find_config(root) if config is None else None
+    if above is not None:
+        place_of = load_settings(None, above, is_offline=True).archive
+        own = None if place_of.state_dir is None else place_of.state_dir / _MANIFEST
+        if own is not None and own.is_file() and place_of.root.resolve() == root.resolve():
+            return root, own
+    return root, path

@@ -15,6 +15,7 @@ _SHOWN = 60
 # Never shown: secrets, and what may hold one.
 _HIDDEN = {
     "proxy",
+    "webhook",
     *ApiSettings.SECRETS,
     *(f"{name}_command" for name in ApiSettings.SECRETS),
     *(first for first, _ in ApiSettings.PAIRS),

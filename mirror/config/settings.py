@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -39,6 +39,8 @@ from mirror.config.kinds import (
     whole,
 )
 from mirror.config.secret import find_secret
+from mirror.config.section import NO_SECRET, Section
+from mirror.config.watching import WatchSettings
 from mirror.credentials import Credentials
 from mirror.errors import ConfigError
 from mirror.layout import DEFAULT_TEMPLATE
@@ -49,23 +51,6 @@ REGISTRATION_DUE = date(2027, 1, 1)
 """From this day on the API refuses callers that are not registered."""
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-_NONE = SecretStr("")
-
-
-class Section(BaseModel):
-    """Settings that belong together."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-    def contradictions(self) -> Iterator[tuple[str, str]]:
-        """Yield each setting that does not go with another, and why."""
-        yield from ()
-
-    @model_validator(mode="after")
-    def _check(self) -> "Section":
-        if faults := list(self.contradictions()):
-            raise PydanticCustomError("contradiction", "settings contradict each other", {"faults": faults})
-        return self
 
 
 class ApiSettings(Section):
@@ -76,19 +61,19 @@ class ApiSettings(Section):
     PAIRS: ClassVar = (("key", "secret"), ("legacy_key", "legacy_secret"), ("registration_id", "registration_secret"))
 
     base_url: BaseUrl = "https://runsignup.com/rest"
-    key: Secret = _NONE
-    secret: Secret = _NONE
+    key: Secret = NO_SECRET
+    secret: Secret = NO_SECRET
     secret_file: MaybePath = None
     secret_command: Command = ()
-    legacy_key: Secret = _NONE
-    legacy_secret: Secret = _NONE
+    legacy_key: Secret = NO_SECRET
+    legacy_secret: Secret = NO_SECRET
     legacy_secret_file: MaybePath = None
     legacy_secret_command: Command = ()
-    token: Secret = _NONE
+    token: Secret = NO_SECRET
     token_file: MaybePath = None
     token_command: Command = ()
-    registration_id: Secret = _NONE
-    registration_secret: Secret = _NONE
+    registration_id: Secret = NO_SECRET
+    registration_secret: Secret = NO_SECRET
     registration_secret_file: MaybePath = None
     registration_secret_command: Command = ()
     contact: Header = ""
@@ -217,6 +202,7 @@ class Config(BaseSettings):
     archive: ArchiveSettings = ArchiveSettings()
     download: DownloadSettings = DownloadSettings()
     listing: ListingSettings = ListingSettings()
+    watch: WatchSettings = WatchSettings()
     races: Annotated[tuple[RaceSettings, ...], Tables] = ()
 
     _source_path: Path | None = PrivateAttr(default=None)

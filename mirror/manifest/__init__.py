@@ -1,10 +1,15 @@
 """The ledger: what the source listed, what the archive wants, holds and lost. The only package that imports sqlite3."""
 
 from mirror.manifest.adoption import Claim, Found, Owner
+from mirror.manifest.checking import Choice, StoredFile
 from mirror.manifest.coverage import AlbumCount, CoverageReader, DayCount, DayKey, Duplicate, Hours
+from mirror.manifest.exports import note_export
 from mirror.manifest.finding import FoundFile, FoundPhoto, PhotoFinder, Search
+from mirror.manifest.forgetting import DoomedFile, DoomedPhoto, ExportRow
 from mirror.manifest.history import Change, HistoryReader, Span
+from mirror.manifest.keeping import KeepingManifest, KeepingReader
 from mirror.manifest.missing import FailureReader, Missed, Trouble
+from mirror.manifest.pruning import DayShare, Prunable
 from mirror.manifest.queries import ManifestReader
 from mirror.manifest.rebuilt import RebuiltManifest
 from mirror.manifest.rows import (
@@ -23,19 +28,27 @@ from mirror.manifest.rows import (
     Unlisted,
 )
 from mirror.manifest.store import Manifest
+from mirror.manifest.text import at_text
 from mirror.manifest.tree_rows import OldVersion
+from mirror.manifest.watching import BibNews, NewPhoto, RunNews
 from mirror.manifest.workshop import Workshop, forgotten_in, id_of
 
 __all__ = [
     "AlbumCount",
+    "BibNews",
     "Change",
+    "Choice",
     "Claim",
     "Commit",
     "Counts",
     "CoverageReader",
     "DayCount",
     "DayKey",
+    "DayShare",
+    "DoomedFile",
+    "DoomedPhoto",
     "Duplicate",
+    "ExportRow",
     "FailureReader",
     "Found",
     "FoundFile",
@@ -43,27 +56,35 @@ __all__ = [
     "HeldRow",
     "HistoryReader",
     "Hours",
+    "KeepingManifest",
+    "KeepingReader",
     "Leftover",
     "Manifest",
     "ManifestReader",
     "Missed",
     "Missing",
+    "NewPhoto",
     "OldVersion",
     "Owner",
     "PassMemory",
     "PhotoFinder",
     "Planned",
+    "Prunable",
     "RaceDayStatus",
     "RebuiltManifest",
     "Recorded",
+    "RunNews",
     "RunRow",
     "Search",
     "Selected",
     "Span",
+    "StoredFile",
     "StoredRow",
     "Trouble",
     "Unlisted",
     "Workshop",
+    "at_text",
     "forgotten_in",
     "id_of",
+    "note_export",
 ]

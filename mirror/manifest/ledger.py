@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from mirror.errors import ArchiveError, ManifestError, MirrorError
+from mirror.errors import ArchiveError, InUseError, ManifestError, MirrorError
 from mirror.manifest.lock import Lock
 from mirror.model import Scope
 
@@ -35,7 +35,7 @@ def translate(error: sqlite3.Error, path: Path) -> MirrorError:
     if primary in _DISK:
         return ArchiveError(f"{path}: {_DISK[primary]} ({error.sqlite_errorname})")
     if primary in _BUSY:
-        return ManifestError(f"{path}: in use by another program, which did not let go in time")
+        return InUseError(f"{path}: in use by another program, which did not let go in time")
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     return ManifestError(f"{path}: damaged ({name}); it was left as it is: {WAY_OUT}")
 

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from mirror.errors import ArchiveError, ManifestError
+from mirror.errors import ArchiveError, InUseError
 from mirror.manifest.text import cleaned, now_text
 
 _POLL_S = 0.1
@@ -36,7 +36,7 @@ class Lock:
     The file stays where it is: only the kernel's lock on it counts, and deleting it would let two runs hold two locks.
 
     Raises:
-        ManifestError: Somebody else holds it; the message says who.
+        InUseError: Somebody else holds it; the message says who.
         ArchiveError: The file cannot be made or locked.
     """
 
@@ -64,7 +64,7 @@ class Lock:
                 _try_lock(self._descriptor)
             except BlockingIOError as error:
                 if time.monotonic() >= until:
-                    raise ManifestError(f"{path.parent}: in use by another run ({self._holder()})") from error
+                    raise InUseError(f"{path.parent}: in use by another run ({self._holder()})") from error
                 time.sleep(_POLL_S)
             else:
                 return

@@ -1,6 +1,7 @@
 """A page becomes rows: new photos, what changed about known ones, and what is to be fetched."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from mirror.manifest.changes import Changes, known_photos
 from mirror.manifest.ledger import Ledger, PassState
@@ -21,6 +22,7 @@ def plan(ledger: Ledger, pass_id: int, page: Page) -> Planned:
     seen them before.
     """
     this = ledger.passes[pass_id]
+    page = _without_forgotten(ledger, this, page)
     warnings: list[str] = []
     photos, doubles = _first_of_each(page.photos)
     known = known_photos(ledger, this.race_id, [photo.photo_id for photo in photos])
@@ -57,6 +59,23 @@ def plan(ledger: Ledger, pass_id: int, page: Page) -> Planned:
         known_photos=len(known),
         warnings=tuple(warnings),
         rejects=rejects,
+    )
+
+
+def _without_forgotten(ledger: Ledger, this: PassState, page: Page) -> Page:
+    """Leave out photos that were forgotten on request, as if they were not listed: nothing of them is kept."""
+    ids = {photo.photo_id for photo in page.photos} | {each.photo_id for each in page.rejects if each.photo_id}
+    rows = ledger.connection.execute(
+        "SELECT photo_id FROM tombstone WHERE race_id = ? AND photo_id IN (SELECT value FROM json_each(?))",
+        (this.race_id, id_list(ids)),
+    ).fetchall()
+    if not rows:
+        return page
+    forgotten = {row[0] for row in rows}
+    return replace(
+        page,
+        photos=tuple(photo for photo in page.photos if photo.photo_id not in forgotten),
+        rejects=tuple(each for each in page.rejects if each.photo_id not in forgotten),
     )
 
 

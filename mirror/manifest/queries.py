@@ -123,14 +123,17 @@ class ManifestReader:
         )
 
     def last_run(self) -> RunRow | None:
-        """The newest run; None before the first."""
-        return next(iter(self.runs(1)), None)
+        """The newest run that was to fetch something; None before the first."""
+        return next(iter(self._runs("command NOT IN ('forget', 'prune') AND command NOT GLOB 'verify*'", 1)), None)
 
     def runs(self, limit: int) -> list[RunRow]:
-        """The newest runs, newest first."""
+        """The newest runs of any command, newest first."""
+        return self._runs("true", limit)
+
+    def _runs(self, where: str, limit: int) -> list[RunRow]:
         query = (
-            "SELECT run_id, command, program, started_at, ended_at, exit_code, new_photos, stored, stored_bytes, "
-            "failed FROM run ORDER BY run_id DESC LIMIT ?"
+            "SELECT run_id, command, program, started_at, ended_at, exit_code, new_photos, stored, stored_bytes, "  # noqa: S608 - our own text
+            f"failed FROM run WHERE {where} ORDER BY run_id DESC LIMIT ?"
         )
         with translated(self.path):
             rows = self._connection.execute(query, (limit,)).fetchall()

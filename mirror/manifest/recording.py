@@ -106,7 +106,9 @@ def _commit(row: _Row, fetched: Fetched, new_key: str | None, *, keeps_versions:
     is_same = row.sha256 == fetched.content.sha256
     replaces = row.sha256 is not None and not is_same
     keep_as = version_key(key, (row.sha256 or b"").hex()) if replaces and keeps_versions else None
-    return Commit(fetched=fetched, key=key, replaces=replaces, keep_as=keep_as, is_same=is_same)
+    return Commit(
+        fetched=fetched, key=key, replaces=replaces, keep_as=keep_as, sha256_there=row.sha256, is_same=is_same
+    )
 
 
 def _committing_row(commit: Commit) -> tuple[_Value, ...]:
@@ -199,6 +201,14 @@ def drop_versions(ledger: Ledger, version_ids: Sequence[int]) -> None:
     """Forget versions whose files are gone; the history still has their hashes."""
     ledger.connection.execute(
         "DELETE FROM version WHERE version_id IN (SELECT value FROM json_each(?))", (id_list(version_ids),)
+    )
+
+
+def drop_unkept(ledger: Ledger, keys: Sequence[str]) -> None:
+    """Forget versions that this run noted and could not keep: what lay there was damaged, or nothing at all."""
+    ledger.connection.execute(
+        "DELETE FROM version WHERE run_id = ? AND why = 'replaced' AND key IN (SELECT value FROM json_each(?))",
+        (ledger.run_id, json.dumps(keys)),
     )
 
 

@@ -77,6 +77,8 @@ class Commit:
     """Whether the asset holds other bytes."""
     keep_as: str | None = None
     """Key under which those are kept first; None where they are not."""
+    sha256_there: bytes | None = None
+    """Digest that those should have."""
     is_same: bool = False
     """Whether the asset holds these very bytes already: nothing to publish, only to record."""
 

@@ -104,7 +104,8 @@ def widen(
     run = ledger.connection
     photos = run.execute(
         "SELECT p.photo_id, p.photo_no, j.json FROM photo AS p JOIN photo_json AS j USING (photo_no) "
-        "WHERE p.race_id = ? AND p.photo_id > ? ORDER BY p.photo_id LIMIT ?",
+        "WHERE p.race_id = ? AND p.photo_id > ? AND NOT EXISTS (SELECT 1 FROM tombstone AS t "
+        "WHERE t.race_id = p.race_id AND t.photo_id = p.photo_id) ORDER BY p.photo_id LIMIT ?",
         (race_id, after, _WIDEN_BATCH),
     ).fetchall()
     found = [

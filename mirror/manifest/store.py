@@ -176,6 +176,10 @@ class Manifest(ManifestThread):
         """Forget versions whose files are gone."""
         await self._write(recording.drop_versions, version_ids)
 
+    async def drop_unkept(self, keys: Sequence[str]) -> None:
+        """Forget versions that this run noted and could not keep, by their keys."""
+        await self._write_durably(recording.drop_unkept, keys)
+
     async def note_foreign(self, moved: Sequence[tuple[str, str]]) -> None:
         """Remember what was not ours and lay under keys of recorded assets: each key, and where it is now."""
         await self._write_durably(recording.note_foreign, moved)

@@ -1,15 +1,11 @@
 """What a person sees while a run is on."""
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console, Group
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -17,10 +13,9 @@ from rich.text import Text
 from mirror.model import RunReport
 from mirror.progress.numbers import clock_text, count_text, size_text
 from mirror.progress.report import next_step, summary_lines
+from mirror.progress.showing import PLAIN_EVERY_S, Showing
 from mirror.tally import Tally
 
-_POLLS_PER_S = 4
-_PLAIN_EVERY_S = 30.0
 _WINDOW_S = 10.0
 _LABEL = 11
 _WIDEST_BAR = 30
@@ -47,7 +42,7 @@ class _Row:
     is_done: bool
 
 
-class Progress:
+class Progress(Showing):
     """Shows a tally while a run is on, and its report afterwards; use it with ``with``.
 
     In a terminal a live view stands on standard error, elsewhere a plain line comes now and then.
@@ -67,55 +62,17 @@ class Progress:
     def __init__(
         self, tally: Tally, *, is_quiet: bool = False, is_listing_only: bool = False, is_listing: bool = True,
         work: str = "Downloading", console: Console | None = None, out: Console | None = None,
-        plain_every_s: float = _PLAIN_EVERY_S, clock: Callable[[], float] = time.monotonic,
+        plain_every_s: float = PLAIN_EVERY_S, clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
+        super().__init__(is_quiet=is_quiet, console=console, plain_every_s=plain_every_s, clock=clock)
         self.tally = tally
-        self._is_quiet = is_quiet
         self._is_listing_only = is_listing_only
         self._is_listing = is_listing
         self._work = work
-        self._console = console or Console(stderr=True, highlight=False)
         self._out = out or Console(highlight=False, markup=False, emoji=False)
-        self._plain_every_s = plain_every_s
-        self._clock = clock
-        self._began_at = clock()
         self._samples: deque[_Sample] = deque()
         self._wanted_before = 0
         self._widths = [20, 8, 8, 9]
-        self._live: Live | None = None
-        self._ended = threading.Event()
-        self._teller: threading.Thread | None = None
-
-    def __enter__(self) -> Self:
-        self._began_at = self._clock()
-        if self._is_quiet:
-            return self
-        if self._console.is_terminal and not self._console.is_dumb_terminal:
-            # A thread of rich's draws: the view goes on while the event loop is busy.
-            self._live = Live(
-                console=self._console, get_renderable=self.view, refresh_per_second=_POLLS_PER_S, transient=True,
-                redirect_stdout=False,
-            )  # fmt: skip
-            self._live.start()
-        else:
-            self._teller = threading.Thread(target=self._tell, name="progress", daemon=True)
-            self._teller.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        if self._live is not None:
-            self._live.stop()
-        if self._teller is not None:
-            self._teller.join()
-        if self._teller is not None and error is None:
-            self._console.print(self.line(), soft_wrap=True, markup=False)
-
-    def _tell(self) -> None:
-        while not self._ended.wait(self._plain_every_s):
-            self._console.print(self.line(), soft_wrap=True, markup=False)
 
     def _sample(self) -> tuple[float, float, float]:
         """Photos listed, files finished and bytes, each per second, over the last ten seconds."""

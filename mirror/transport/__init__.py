@@ -2,5 +2,6 @@
 
 from mirror.transport.body import Body
 from mirror.transport.client import Answer, Transport
+from mirror.transport.post import Post
 
-__all__ = ["Answer", "Body", "Transport"]
+__all__ = ["Answer", "Body", "Post", "Transport"]

@@ -92,7 +92,7 @@ class Connections:
         self._trust_env_proxy = trust_env_proxy
         self._proxies: dict[str, str | None] = {}
         # aiohttp makes one context of the system's certificates for all; our own only where there is more to trust.
-        self._ssl: ssl.SSLContext | bool = True if ca_file is None else _ssl_context(ca_file)
+        self._ssl: ssl.SSLContext | bool = True if ca_file is None else ssl_context(ca_file)
         self._sessions: dict[tuple[bool, bool], aiohttp.ClientSession] = {}
 
     async def aclose(self) -> None:
@@ -151,11 +151,11 @@ class Connections:
             return self._proxy
         origin = origin_of(url)
         if origin not in self._proxies:
-            self._proxies[origin] = _environment_proxy(url)
+            self._proxies[origin] = environment_proxy(url)
         return self._proxies[origin]
 
 
-def _environment_proxy(url: str) -> str | None:
+def environment_proxy(url: str) -> str | None:
     """Read which proxy the environment wants for a URL: HTTPS_PROXY, HTTP_PROXY, but for hosts in NO_PROXY."""
     parts = urlsplit(url)
     proxy = getproxies_environment().get(parts.scheme)
@@ -164,7 +164,8 @@ def _environment_proxy(url: str) -> str | None:
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
-def _ssl_context(ca_file: Path) -> ssl.SSLContext:
+def ssl_context(ca_file: Path) -> ssl.SSLContext:
+    """Trust a file's certificates besides the system's."""
     context = ssl.create_default_context()
     try:
         context.load_verify_locations(ca_file)

@@ -1,0 +1,36 @@
+"""Can this picture be decoded, pixel by pixel? The one room of ours, beside the demo's, that asks Pillow."""
+
+import io
+from typing import Literal
+
+from PIL import Image, UnidentifiedImageError
+
+from mirror.errors import FetchError
+from mirror.imagecheck import check_image
+
+Verdict = Literal["decoded", "broken", "not tried"]
+
+_MOST_PIXELS = 89_000_000
+"""Larger ones are not tried, as Pillow advises: they take a quarter of a gigabyte each, or are made to take more."""
+
+
+def try_decoding(body: bytes) -> Verdict:
+    """Decode a whole picture and throw the pixels away.
+
+    Returns:
+        "not tried" for a format that Pillow does not read, and for a picture too large to be decoded.
+    """
+    try:
+        picture = check_image(body)
+    except FetchError:
+        return "broken"
+    if (picture.width_px or 0) * (picture.height_px or 0) > _MOST_PIXELS:
+        return "not tried"
+    try:
+        with Image.open(io.BytesIO(body)) as image:
+            image.load()
+    except (UnidentifiedImageError, Image.DecompressionBombError):
+        return "not tried"
+    except Exception:  # noqa: BLE001 - whatever a decoder says of broken bytes, it is their fault
+        return "broken"
+    return "decoded"
