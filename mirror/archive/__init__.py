@@ -3,6 +3,7 @@
 from mirror.archive.copying import How, StoredFiles, put_copy
 from mirror.archive.local import LocalArchive
 from mirror.archive.neighbour import flush_folder, new_file
+from mirror.archive.new_folder import NewFolder, new_folder
 from mirror.archive.seam import Archive, Draft, Inspection, KeptDraft, Publication
 from mirror.archive.survey import Entry
 
@@ -14,9 +15,11 @@ __all__ = [
     "Inspection",
     "KeptDraft",
     "LocalArchive",
+    "NewFolder",
     "Publication",
     "StoredFiles",
     "flush_folder",
     "new_file",
+    "new_folder",
     "put_copy",
 ]
