@@ -55,8 +55,11 @@ def new_folder(target: Path) -> Iterator[NewFolder]:
                 _flush(folder.path, descriptor)
                 _give_name(folder.path, target)
                 flush_folder(target.parent)
-        finally:
+            else:
+                shutil.rmtree(folder.path)
+        except BaseException:
             shutil.rmtree(folder.path, ignore_errors=True)
+            raise
 
 
 @contextlib.contextmanager
@@ -96,13 +99,17 @@ def _give_name(draft: Path, target: Path) -> None:
     """Rename; where a folder has the name, exchange the two in one step."""
     if not target.exists():
         draft.rename(target)
-    elif not _has_exchanged(draft, target):
-        # For an instant nothing has the name, and a kill in it leaves the older one beside it.
-        older = target.with_name(f".{target.name}.old")
-        shutil.rmtree(older, ignore_errors=True)
-        target.rename(older)
-        draft.rename(target)
-        shutil.rmtree(older, ignore_errors=True)
+        return
+    # The older one gets the draft's name: claimed, so that nobody builds in it while it is deleted.
+    with _claimed(target):
+        if not _has_exchanged(draft, target):
+            # For an instant nothing has the name, and a kill in it leaves the older one beside it.
+            older = target.with_name(f".{target.name}.old")
+            shutil.rmtree(older, ignore_errors=True)
+            target.rename(older)
+            draft.rename(target)
+            draft = older
+        shutil.rmtree(draft)
 
 
 def _has_exchanged(one: Path, other: Path) -> bool:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mirror import __version__
-from mirror.cli import demo, races, rebuild, setup, status, sync
+from mirror.cli import demo, export, races, rebuild, setup, status, sync
 from mirror.cli.exit_codes import BUG, MEANINGS, OK, Stopped, exit_code
 from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.page import Command, Group
@@ -63,6 +63,8 @@ for _name, _command, _examples in (
     ("rebuild", rebuild.rebuild, rebuild.EXAMPLES),
 ):
     app.command(_name, cls=Command, epilog=f"[bold]Examples[/]\n\n{_examples}")(_command)
+
+app.add_typer(export.app, name="export")
 
 
 def run_command(arguments: Sequence[str] | None = None) -> int:

@@ -11,6 +11,10 @@ ArchiveDir = Annotated[
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="The configuration, if not mirror.toml here or above.")
 ]
+Races = Annotated[
+    list[str] | None,
+    typer.Option("--race", metavar="RACE", help="Only this race: its id, address or a part of its name; repeatable."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
 Verbosity = Annotated[
     int,

@@ -88,9 +88,7 @@ class Bagger:
         with self._reader.one_moment(), new_file(draft / _MANIFEST, is_flushed=False) as manifest:
             seen = _Seen(manifest, spool, self._variants)
             photos = self._reader.export_photos(chosen)
-            count, tables = write_package(
-                draft / METADATA, map(seen.note, photos), days=[day], variants=self._variants
-            )
+            count, tables = write_package(draft / METADATA, map(seen.note, photos), days=[day], variants=self._variants)
         tags = [(f"{METADATA}/{each.name}", each.sha256) for each in tables]
         for name, text in ((_DECLARATION, _declaration()), (_INFO, self._bag_info(day, seen))):
             (draft / name).write_bytes(text)

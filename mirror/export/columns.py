@@ -69,13 +69,19 @@ _PHOTO = (
     Column(name="unlisted_at", kind="moment", what="since when the source no longer lists it, UTC; empty: it does"),
 )
 _ASSET = (
-    Column(name="state", kind="text", what="stored, wanted (still missing), gone; empty: not offered, or not asked for"),
+    Column(name="state", kind="text", what="stored, wanted (still missing) or gone; empty: never asked for"),
     Column(name="path", kind="text", what="where it lies below the archive's root, with / between folders"),
     Column(name="sha256", kind="text", what="SHA-256 of the stored file, 64 hex digits"),
     Column(name="bytes", kind="integer", what="its size in bytes"),
     Column(name="width_px", kind="integer", what="its width in pixels"),
     Column(name="height_px", kind="integer", what="its height in pixels"),
 )
+
+
+def explained_columns() -> list[Column]:
+    """Explain the columns of photos for people: those that each variant has stand there once, as ``VARIANT_path``."""
+    each_variant = [Column(name=f"VARIANT_{each.name}", kind=each.kind, what=each.what) for each in _ASSET]
+    return [*_PHOTO, *each_variant]
 
 
 def photos_table(variants: Sequence[str] = VARIANTS) -> Table:

@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mirror.archive import new_file
 from mirror.export.columns import Column, Kind, Table, assets_table, bibs_table, photos_table
 from mirror.export.tables import CsvFile
 from mirror.manifest import ExportDay, ExportPhoto
 
+_CHUNK_BYTES = 1 << 20
 DESCRIPTOR = "datapackage.json"
 _TYPES: dict[Kind, str] = {
     "integer": "integer", "text": "string", "date": "date", "moment": "datetime", "list": "string",
@@ -58,13 +59,20 @@ def write_package(
         written = []
         for writer, file, table in zip(writers, files, tables, strict=True):
             writer.finish()
-            file.seek(0)
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            written.append(PackageFile(name=f"{table.name}.csv", size_bytes=file.tell(), sha256=digest))
+            written.append(_described(f"{table.name}.csv", file))
         text = json.dumps(_descriptor(days, tables, written), indent=2, ensure_ascii=False).encode() + b"\n"
         descriptor.write(text)
     written.append(PackageFile(name=DESCRIPTOR, size_bytes=len(text), sha256=hashlib.sha256(text).hexdigest()))
     return writers[0].rows, written
+
+
+def _described(name: str, file: BinaryIO) -> PackageFile:
+    file.seek(0)
+    digest, size_bytes = hashlib.sha256(), 0
+    while piece := file.read(_CHUNK_BYTES):
+        digest.update(piece)
+        size_bytes += len(piece)
+    return PackageFile(name=name, size_bytes=size_bytes, sha256=digest.hexdigest())
 
 
 def _descriptor(days: Sequence[ExportDay], tables: Sequence[Table], files: Sequence[PackageFile]) -> dict[str, Any]:

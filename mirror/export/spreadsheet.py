@@ -5,9 +5,9 @@ import re
 MARK = "'"
 """What stands before a text that would become something else without it."""
 
-_SIGNS = "=+@＝＋＠﹦﹢﹫－﹣-"
+_SIGNS = "=+@\uff1d\uff0b\uff20\ufe66\ufe62\ufe6b\uff0d\ufe63-"
 """What formulas begin with; the wide and small ones come from Asian keyboards and are taken for the plain ones."""
-_HIDING = r"""\s\x00-\x1f\ufeff"'`´‘’“”„«»"""
+_HIDING = r"""\s\x00-\x1f\ufeff"'`\u00b4\u2018-\u201f\u00ab\u00bb\u2039\u203a"""
 """White space, control characters and quotes do not hide a sign."""
 _FORMULA = re.compile(rf"\A(?=[\t\r])|(?:\A|[;\t\r\n])(?=[{_HIDING}]*[{_SIGNS}])")
 """A place where a formula would begin: the start, or behind something at which a spreadsheet may split cells."""

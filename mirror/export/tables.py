@@ -1,4 +1,4 @@
-"""Tables as files: CSV that spreadsheets can open, JSON lines, Parquet. Streamed: memory does not grow with the race."""
+"""Tables as files: CSV that spreadsheets can open, JSON lines, Parquet; streamed, so that memory stays flat."""
 
 import csv
 import io
