@@ -101,8 +101,13 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {each.relative_to(folder).as_posix(): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
 
 
+def found(folder: Path, pattern: str) -> list[Path]:
+    """The files below a folder that have such a name."""
+    return sorted(folder.rglob(pattern))
+
+
 def needs_module(name: str) -> None:
-    """Skip a test whose library is not there; continuous integration has them all (the extra ``interop``)."""
+    """Skip a test whose library is not there; `.ci/run` has them all (the extra ``interop``), and wants no skips."""
     if importlib.util.find_spec(name) is None:
         _absent(f"{name} is not installed: pip install '.[interop]'")
 
@@ -116,6 +121,6 @@ def tool(name: str) -> str:
 
 
 def _absent(why: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{why}, and this is CI")
+    if os.environ.get("INTEROP") == "required":
+        pytest.fail(f"{why}, and INTEROP=required")
     pytest.skip(why)

@@ -16,34 +16,34 @@ from mirror.export.exports import Exported, XmpKind, export_xmp
 from mirror.export.merging import merged
 from mirror.export.xmp import DC, OURS, Property, is_ours, packet
 from mirror.model import Photo
-from tests.export_archive import HOSTILE, Shelf, both, hostile_photos, picture, shelf, tool, tree
+from tests.export_archive import HOSTILE, Shelf, both, found, hostile_photos, picture, shelf, tool, tree
 from tests.test_manifest_desk import DAY, HOST, RACE
 
 __all__ = ["shelf"]
 
 BIBS = ("1179", "0117")
 LIGHTROOM_PACKET = (
-    '<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>'
-    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-    '<rdf:Description rdf:about="uuid:1" xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
-    ' xmlns:dc="http://purl.org/dc/elements/1.1/" xmp:Rating="4" dc:source="card 7">'
-    "<dc:subject><rdf:Bag><rdf:li>finish</rdf:li><rdf:li>bib 1179</rdf:li></rdf:Bag></dc:subject>"
-    "<dc:rights><rdf:Alt><rdf:li xml:lang='x-default'>(c) Ann</rdf:li></rdf:Alt></dc:rights>"
-    '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
-).encode()
+    b'<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description rdf:about="uuid:1" xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
+    b' xmlns:dc="http://purl.org/dc/elements/1.1/" xmp:Rating="4" dc:source="card 7">'
+    b"<dc:subject><rdf:Bag><rdf:li>finish</rdf:li><rdf:li>bib 1179</rdf:li></rdf:Bag></dc:subject>"
+    b"<dc:rights><rdf:Alt><rdf:li xml:lang='x-default'>(c) Ann</rdf:li></rdf:Alt></dc:rights>"
+    b'</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+)
 
 
 def export(shelf: Shelf, kind: XmpKind, to: Path, **options: Any) -> Exported:
     """Write the metadata of everything."""
-    with shelf.export(**options) as found:
-        return export_xmp(found, kind, to)
+    with shelf.export(**options) as everything:
+        return export_xmp(everything, kind, to)
 
 
 def exiftool(*paths: Path) -> list[dict[str, Any]]:
     """What the program that everybody checks with reads: tags with their groups, lists as lists."""
     command = [tool("exiftool"), "-json", "-G1", "-a", "-all", "-validate", *map(str, paths)]
-    found: list[dict[str, Any]] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    return found
+    tags: list[dict[str, Any]] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return tags
 
 
 def said(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -84,9 +84,9 @@ async def test_exiftool_reads_every_field_of_a_sidecar(shelf: Shelf, tmp_path: P
     """Each in the field that digiKam, Lightroom, Immich or PhotoPrism looks at; and no complaint."""
     place, *_ = await shelf.store([both(1, bibs=BIBS)])
     export(shelf, "sidecars", tmp_path / "out")
-    (found,) = exiftool(tmp_path / "out" / f"{place.relative_to(shelf.root)}.xmp")
-    assert without_seal(said(found)) == EXPECTED
-    assert "ExifTool:Warning" not in found
+    (tags,) = exiftool(tmp_path / "out" / f"{place.relative_to(shelf.root)}.xmp")
+    assert without_seal(said(tags)) == EXPECTED
+    assert "ExifTool:Warning" not in tags
 
 
 async def test_sidecar_names_no_date_that_would_be_taken_for_the_capture(shelf: Shelf, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ async def test_sidecars_lie_beside_the_stored_files_when_asked_for(shelf: Shelf)
     done = export(shelf, "beside", shelf.root)
     assert (done.files, len(done.wrong)) == (1, 1)
     assert lost.name in done.wrong[0]
-    written = [each for each in shelf.root.rglob("*.xmp")]
+    written = found(shelf.root, "*.xmp")
     assert [each.name for each in written] == ["1_IMG_1.jpg.xmp"]
     assert all((place.read_bytes(), place.stat().st_mtime_ns) == before[place] for place in places if place != lost)
 
@@ -131,7 +131,7 @@ async def test_only_what_changed_is_written(shelf: Shelf, tmp_path: Path) -> Non
     """A second export touches nothing; a corrected bib rewrites that sidecar alone."""
     await shelf.store([both(1), both(2)])
     export(shelf, "sidecars", tmp_path)
-    first = {each: each.stat().st_mtime_ns for each in tmp_path.rglob("*.xmp")}
+    first = {each: each.stat().st_mtime_ns for each in found(tmp_path, "*.xmp")}
     done = export(shelf, "sidecars", tmp_path)
     assert (done.files, done.unchanged) == (0, 2)
     await shelf.store([both(1), both(2, bibs=("13",))])
@@ -146,7 +146,7 @@ async def test_sidecar_of_another_program_is_left_alone(shelf: Shelf, tmp_path: 
     """One that it wrote, and one of ours that it changed: named, and not a byte of it is touched."""
     await shelf.store([both(1)])
     export(shelf, "sidecars", tmp_path)
-    (sidecar,) = tmp_path.rglob("*.xmp")
+    (sidecar,) = found(tmp_path, "*.xmp")
     body = sidecar.read_bytes().replace(b"bib 12<", b"bib 12, Ann<") if edit == "edited" else LIGHTROOM_PACKET
     sidecar.write_bytes(body)
     await shelf.store([both(1, bibs=("13",))])
@@ -159,7 +159,7 @@ async def test_file_that_a_power_cut_emptied_is_written_again(shelf: Shelf, tmp_
     """Nobody's work is lost with it."""
     await shelf.store([both(1)])
     export(shelf, "sidecars", tmp_path)
-    (sidecar,) = tmp_path.rglob("*.xmp")
+    (sidecar,) = found(tmp_path, "*.xmp")
     body = sidecar.read_bytes()
     sidecar.write_bytes(b"")
     assert export(shelf, "sidecars", tmp_path).files == 1
@@ -213,10 +213,10 @@ async def test_exiftool_reads_every_field_out_of_copies(shelf: Shelf, tmp_path: 
     done = export(shelf, "embedded", tmp_path)
     copies = [tmp_path / place.relative_to(shelf.root) for place in places]
     assert (done.files, done.beside, done.wrong) == (len(names), 0, ())
-    for at, (name, place, copy, found) in enumerate(zip(names, places, copies, exiftool(*copies), strict=True), start=1):
+    for at, (name, place, copy, tags) in enumerate(zip(names, places, copies, exiftool(*copies), strict=True), start=1):
         ids = {"XMP-mirror:PhotoId": at, "XMP-dc:Identifier": f"runsignup:race/{RACE}/photo/{at}"}
-        assert without_seal(said(found)) == {**EXPECTED, **ids}, name
-        assert found.get("ExifIFD:DateTimeOriginal", "") == ("2025:05:17 09:00:00" if "exif" in name else "")
+        assert without_seal(said(tags)) == {**EXPECTED, **ids}, name
+        assert tags.get("ExifIFD:DateTimeOriginal", "") == ("2025:05:17 09:00:00" if "exif" in name else "")
         assert place.read_bytes() == PICTURES[name]
         with Image.open(place) as one, Image.open(copy) as other:
             assert (one.mode, one.size, one.format) == (other.mode, other.size, other.format)
@@ -252,11 +252,11 @@ async def test_what_the_photographer_said_stays(shelf: Shelf, tmp_path: Path) ->
     body = put_packet(picture(), LIGHTROOM_PACKET)
     place, *_ = await shelf.store([with_name(1, "1.jpg", bibs=BIBS)], {"1.jpg": body})
     export(shelf, "embedded", tmp_path)
-    (found,) = exiftool(tmp_path / place.relative_to(shelf.root))
-    assert (found["XMP-xmp:Rating"], found["XMP-dc:Rights"], found["XMP-dc:Source"]) == (4, "(c) Ann", "card 7")
-    assert found["XMP-dc:Subject"] == ["finish", "bib 1179", "bib 0117"]
-    assert found["XMP-digiKam:TagsList"] == ["bib/1179", "bib/0117"]
-    assert found["XMP-mirror:PhotoId"] == 1
+    (tags,) = exiftool(tmp_path / place.relative_to(shelf.root))
+    assert (tags["XMP-xmp:Rating"], tags["XMP-dc:Rights"], tags["XMP-dc:Source"]) == (4, "(c) Ann", "card 7")
+    assert tags["XMP-dc:Subject"] == ["finish", "bib 1179", "bib 0117"]
+    assert tags["XMP-digiKam:TagsList"] == ["bib/1179", "bib/0117"]
+    assert tags["XMP-mirror:PhotoId"] == 1
     assert export(shelf, "embedded", tmp_path).unchanged == 1
 
 
@@ -279,14 +279,12 @@ def test_merging_twice_says_everything_once() -> None:
         b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><x:xmpmeta xmlns:x="adobe:ns:meta/">&b;</x:xmpmeta>',
     ],
 )  # fmt: skip
-async def test_picture_whose_own_xmp_cannot_be_read_gets_a_sidecar(
-    shelf: Shelf, tmp_path: Path, broken: bytes
-) -> None:
+async def test_picture_whose_own_xmp_cannot_be_read_gets_a_sidecar(shelf: Shelf, tmp_path: Path, broken: bytes) -> None:
     """The copy is the picture, byte for byte, and what we say lies beside it."""
     body = put_packet(picture(), broken)
     await shelf.store([with_name(1, "1.jpg")], {"1.jpg": body})
-    done = export(shelf, "embedded", tmp_path)
-    copy, sidecar = sorted(each for each in tmp_path.rglob("1_*") if shelf.root not in each.parents)
+    done = export(shelf, "embedded", tmp_path / "out")
+    copy, sidecar = found(tmp_path / "out", "1_*")
     assert (done.beside, copy.read_bytes(), is_ours(sidecar.read_bytes())) == (1, body, True)
 
 

@@ -17,6 +17,8 @@ FLOORS = [
     {"progress", "demo_run"},
     {"dryrun", "rebuild"},
     {"sync", "check"},
+    {"dryrun"},
+    {"sync", "check", "export"},
     {"passes", "recheck", "fetching"},
     {"leftovers"},
     {"targets", "listing"},
@@ -31,6 +33,7 @@ FLOORS = [
     {"manifest"},
     {"archive", "imagecheck", "retry", "body", "hosts"},
     {"asset_ref"},
+    {"race_choice"},
     {"credentials", "fields", "layout", "pace", "race_ref", "timetable", "units", "demo"},
     {"breaker"},
     {"model", "tally"},
@@ -45,6 +48,7 @@ OWNERS = {
     "aiofiles": {"archive"},
     "typer": {"cli"},
     "pydantic_settings": {"config"},
+    "pyarrow": {"export"},
 }
 """One outside world, one room."""
 

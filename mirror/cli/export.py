@@ -1,31 +1,26 @@
 """``mirror export``: what the archive holds, in forms that other programs take."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mirror.cli.exit_codes import OK, PARTIAL
-from mirror.cli.logs import CAUSES
+from mirror.cli.exit_codes import OK
+from mirror.cli.exporting import counting, opened_export, say_exported
 from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, Races
-from mirror.cli.output import console, printable, to_json
+from mirror.cli.output import console, to_json
 from mirror.cli.page import Command, Group
-from mirror.cli.places import find_manifest
 from mirror.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mirror.export.exports import Export, Exported, TableKind, XmpKind
+    from mirror.export.exports import TableKind, XmpKind
 
 EXAMPLES = """\
   [cyan]mirror export csv --excel[/]                a row for each photo, in ./photos.csv
   [cyan]mirror export sha256[/]                     for sha256sum -c
   [cyan]mirror export bagit --to bags[/]            a bag for each race day
   [cyan]mirror export xmp --embed lightroom[/]      copies that carry their bibs as keywords"""
-
-_MOST_NAMED = 10
 
 RaceDays = Annotated[
     list[str] | None,
@@ -114,8 +109,8 @@ def sha256(
     """
     from mirror.export.exports import export_checksums
 
-    with _export(archive, config, race, race_day, variant) as export:
-        return _end(export, "sha256", [export_checksums(export, to)], as_json=as_json)
+    with opened_export(archive, config, race, race_day, variant) as export:
+        return say_exported(export, "sha256", [export_checksums(export, to)], as_json=as_json)
 
 
 def datapackage(
@@ -129,8 +124,8 @@ def datapackage(
     """
     from mirror.export.exports import export_package
 
-    with _export(archive, config, race, race_day, variant) as export:
-        return _end(export, "datapackage", [export_package(export, to)], as_json=as_json)
+    with opened_export(archive, config, race, race_day, variant) as export:
+        return say_exported(export, "datapackage", [export_package(export, to)], as_json=as_json)
 
 
 def bagit(
@@ -157,11 +152,11 @@ def bagit(
     """
     from mirror.export.exports import export_bags
 
-    with _export(archive, config, race, race_day, variant) as export:
-        with _progress("Bagging") as tick:
+    with opened_export(archive, config, race, race_day, variant) as export:
+        with counting("Bagging") as tick:
             bags = export_bags(export, to, how="link" if link else "copy", info=info or (), date=date, on_file=tick)
             done = list(bags)
-        return _end(export, "bagit", done, as_json=as_json)
+        return say_exported(export, "bagit", done, as_json=as_json)
 
 
 def xmp(
@@ -190,21 +185,10 @@ def xmp(
     if (to is not None) + beside + (embed is not None) != 1:
         raise ConfigError("where? Give one of --to DIR (sidecars), --beside (in the archive), --embed DIR (copies)")
     kind: XmpKind = "beside" if beside else "embedded" if embed else "sidecars"
-    with _export(archive, config, race, race_day, variant) as export:
-        with _progress("Writing") as tick:
+    with opened_export(archive, config, race, race_day, variant) as export:
+        with counting("Writing") as tick:
             done = export_xmp(export, kind, to or embed or export.root, on_file=tick)
-        return _end(export, "xmp", [done], as_json=as_json)
-
-
-app = typer.Typer(
-    cls=Group, no_args_is_help=True, rich_markup_mode="rich",
-    help="Hand the archive on: tables, checksums, bags, metadata.", epilog=f"[bold]Examples[/]\n\n{EXAMPLES}",
-)  # fmt: skip
-for _command in (csv, jsonl, parquet, columns, datapackage, sha256, bagit, xmp):
-    app.command(_command.__name__, cls=Command)(_command)
-
-
-# -- what all have in common ------------------------------------------------------------------------------------------
+        return say_exported(export, "xmp", [done], as_json=as_json)
 
 
 def _table(
@@ -213,93 +197,13 @@ def _table(
 ) -> int:  # fmt: skip
     from mirror.export.exports import export_table
 
-    with _export(archive, config, race, race_day, variant) as export:
-        return _end(export, kind, [export_table(export, kind, to, for_excel=for_excel)], as_json=as_json)
+    with opened_export(archive, config, race, race_day, variant) as export:
+        return say_exported(export, kind, [export_table(export, kind, to, for_excel=for_excel)], as_json=as_json)
 
 
-@contextlib.contextmanager
-def _export(
-    archive: Path | None, config: Path | None, races: list[str] | None, race_days: list[str] | None,
-    variants: list[str] | None,
-) -> "Iterator[Export]":  # fmt: skip
-    """Open the archive for reading, and see what the options mean."""
-    from mirror.export.exports import Export, choose
-    from mirror.manifest import ManifestReader
-    from mirror.model import VARIANTS
-    from mirror.race_choice import choose_days
-
-    for each in variants or ():
-        if each not in VARIANTS:
-            raise ConfigError(f"--variant {each}: expected one of {', '.join(VARIANTS)}")
-    root, path = find_manifest(archive, config)
-    with ManifestReader(path) as reader:
-        days = reader.export_days()
-        if races:
-            meant = choose_days(races, reader.races())
-            days = [day for day in days if {(day.race_id, None), (day.race_id, day.race_day_id)} & set(meant)]
-        chosen = choose(days, race_days or ())
-        yield Export(
-            reader=reader, root=root, days=chosen, is_all=not races and not race_days,
-            variants=tuple(dict.fromkeys(variants or ())),
-        )  # fmt: skip
-
-
-@contextlib.contextmanager
-def _progress(doing: str) -> Iterator[Callable[[], None]]:
-    """Count files where somebody is looking."""
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    err = Console(stderr=True)
-    shown = Progress(
-        SpinnerColumn(), TextColumn("{task.description}  {task.completed:,.0f} files"), TimeElapsedColumn(),
-        console=err, transient=True, disable=not err.is_terminal,
-    )  # fmt: skip
-    with shown:
-        task = shown.add_task(doing, total=None)
-        yield lambda: shown.advance(task)
-
-
-def _end(export: "Export", kind: str, done: "Sequence[Exported]", *, as_json: bool) -> int:
-    """Say what was done and what was not, and remember where copies went."""
-    from mirror.manifest.exports import note_export
-
-    is_piped = any(each.to == Path("-") for each in done)
-    for each in done:
-        # What lies in the archive itself is found without a note.
-        if not is_piped and each.to != export.root and each.photos:
-            note_export(export.reader.path, each.to, kind)
-    if as_json:
-        text = to_json([{"kind": kind, **asdict(each)} for each in done])
-        typer.echo(text, err=is_piped)
-    elif not is_piped:
-        for each in done:
-            typer.echo(_text(each, kind))
-    for each in done:
-        _name_all(each.left, "left as another program made it: ")
-        _name_all(each.wrong, "")
-    return PARTIAL if any(each.wrong for each in done) else OK
-
-
-def _text(done: "Exported", kind: str) -> str:
-    from mirror.progress import count_text
-
-    facts = [count_text(done.photos, "photo")]
-    if done.files:
-        facts.append(count_text(done.files, "file") + (" written" if kind == "xmp" else ""))
-    if done.unchanged:
-        facts.append(f"{count_text(done.unchanged, 'file')} unchanged")
-    if done.beside:
-        facts.append(f"{done.beside:,} with a sidecar, since their format takes no metadata")
-    if done.left:
-        facts.append(f"{len(done.left):,} left alone")
-    if done.wrong:
-        facts.append(f"{len(done.wrong):,} missing")
-    return f"{printable(done.to)}: {', '.join(facts)}"
-
-
-def _name_all(texts: Sequence[str], words: str) -> None:
-    for text in texts[:_MOST_NAMED]:
-        CAUSES.error("%s%s", words, text)
-    if len(texts) > _MOST_NAMED:
-        CAUSES.error("and %s more (--json names all)", len(texts) - _MOST_NAMED)
+app = typer.Typer(
+    cls=Group, no_args_is_help=True, rich_markup_mode="rich",
+    help="Hand the archive on: tables, checksums, bags, metadata.", epilog=f"[bold]Examples[/]\n\n{EXAMPLES}",
+)  # fmt: skip
+for _command in (csv, jsonl, parquet, columns, datapackage, sha256, bagit, xmp):
+    app.command(_command.__name__, cls=Command)(_command)
