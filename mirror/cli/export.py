@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mirror.cli.exit_codes import OK
-from mirror.cli.exporting import counting, opened_export, say_exported
+from mirror.cli.exporting import counting, opened_export, remember, say_exported
 from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, Races
 from mirror.cli.output import console, to_json
 from mirror.cli.page import Command, Group
@@ -155,7 +155,10 @@ def bagit(
     with opened_export(archive, config, race, race_day, variant) as export:
         with counting("Bagging") as tick:
             bags = export_bags(export, to, how="link" if link else "copy", info=info or (), date=date, on_file=tick)
-            done = list(bags)
+            done = []
+            for each in bags:  # noted one by one: the next may be stopped
+                remember(export, "bagit", each.to)
+                done.append(each)
         return say_exported(export, "bagit", done, as_json=as_json)
 
 
@@ -186,8 +189,10 @@ def xmp(
         raise ConfigError("where? Give one of --to DIR (sidecars), --beside (in the archive), --embed DIR (copies)")
     kind: XmpKind = "beside" if beside else "embedded" if embed else "sidecars"
     with opened_export(archive, config, race, race_day, variant) as export:
+        where = to or embed or export.root
+        remember(export, "xmp", where)
         with counting("Writing") as tick:
-            done = export_xmp(export, kind, to or embed or export.root, on_file=tick)
+            done = export_xmp(export, kind, where, on_file=tick)
         return say_exported(export, "xmp", [done], as_json=as_json)
 
 

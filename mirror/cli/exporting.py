@@ -51,27 +51,37 @@ def opened_export(
 def counting(doing: str) -> Iterator[Callable[[], None]]:
     """Count files where somebody is looking."""
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     err = Console(stderr=True)
+    if not err.is_terminal:
+        yield lambda: None
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     shown = Progress(
         SpinnerColumn(), TextColumn("{task.description}  {task.completed:,.0f} files"), TimeElapsedColumn(),
-        console=err, transient=True, disable=not err.is_terminal,
+        console=err, transient=True,
     )  # fmt: skip
     with shown:
         task = shown.add_task(doing, total=None)
         yield lambda: shown.advance(task)
 
 
-def say_exported(export: "Export", kind: str, done: "Sequence[Exported]", *, as_json: bool) -> int:
-    """Say what was done and what was not, remember where copies went, and return the exit code."""
+def remember(export: "Export", kind: str, to: Path) -> None:
+    """Note where copies go: what is forgotten later is looked for there."""
     from mirror.manifest.exports import note_export
 
+    # What lies in the archive itself is found without a note.
+    if to not in {Path("-"), export.root}:
+        note_export(export.reader.path, to, kind)
+
+
+def say_exported(export: "Export", kind: str, done: "Sequence[Exported]", *, as_json: bool) -> int:
+    """Say what was done and what was not, remember where it went, and return the exit code."""
     is_piped = any(each.to == Path("-") for each in done)
     for each in done:
-        # What lies in the archive itself is found without a note.
-        if not is_piped and each.to != export.root and each.photos:
-            note_export(export.reader.path, each.to, kind)
+        if each.photos:
+            remember(export, kind, each.to)
     if as_json:
         text = to_json([{"kind": kind, **asdict(each)} for each in done])
         typer.echo(text, err=is_piped)

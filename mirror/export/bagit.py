@@ -6,6 +6,7 @@ bags by hashing all of them. Source: RFC 8493.
 
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -188,10 +189,13 @@ def check_place(folder: Path) -> None:
     if not info.is_file() or _AGENT not in info.read_text("utf-8", "replace"):
         raise ConfigError(f"{folder} is there and is no bag of an earlier export: {way_out}")
     known = {_TAG_MANIFEST, *_listed(folder / _TAG_MANIFEST), *_listed(folder / _MANIFEST)}
-    for each in folder.rglob("*"):
-        name = each.relative_to(folder).as_posix()
-        if name not in known and (each.is_symlink() or not each.is_dir()):
-            raise ConfigError(f"{folder} holds a file that the export did not put there, {name}: {way_out}")
+    for parent, folders, names in os.walk(folder):
+        links = [name for name in folders if os.path.islink(os.path.join(parent, name))]  # noqa: PTH114, PTH118 - many
+        below = parent.removeprefix(str(folder)).lstrip("/")
+        for name in (*links, *names):
+            path = f"{below}/{name}" if below else name
+            if path not in known:
+                raise ConfigError(f"{folder} holds a file that the export did not put there, {path}: {way_out}")
 
 
 def _listed(manifest: Path) -> Iterator[str]:
