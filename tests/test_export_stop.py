@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.export.exports import export_bags, export_checksums, export_package, export_table, export_xmp
+from mirror.export.exports import Export, export_bags, export_checksums, export_package, export_table, export_xmp
 from tests.export_archive import Shelf, both, shelf, tree
 
 __all__ = ["shelf"]
@@ -15,56 +15,45 @@ __all__ = ["shelf"]
 PROGRAM = """
 import os, signal, sys
 from pathlib import Path
-from mirror.export.exports import *
+from mirror.export.exports import Export
 from mirror.manifest import ManifestReader
+from tests.test_export_stop import make
 
 class Dying(ManifestReader):
-    def export_photos(self, chosen):
-        for at, photo in enumerate(super().export_photos(chosen)):
+    def export_photos(self, race_days=None):
+        for at, photo in enumerate(super().export_photos(race_days)):
             if at == 2:
                 if sys.argv[4] == "KILL":
                     os.kill(os.getpid(), signal.SIGKILL)
                 raise KeyboardInterrupt
             yield photo
 
-root, kind, to = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+root = Path(sys.argv[1])
 with Dying(root / ".mirror" / "manifest.sqlite") as reader:
-    export = Export(reader=reader, root=root, days=tuple(reader.export_days()))
+    make(Export(reader=reader, root=root, days=tuple(reader.export_days())), sys.argv[2], Path(sys.argv[3]))
+"""
+
+
+def make(export: Export, kind: str, to: Path) -> None:
+    """Make an export in a folder."""
+    to.mkdir(exist_ok=True)
     match kind:
-        case "csv" | "jsonl":
-            export_table(export, kind, to / "table")
+        case "csv":
+            export_table(export, "csv", to / "table")
         case "sha256":
             export_checksums(export, to / "sums")
         case "datapackage":
             export_package(export, to)
         case "bagit":
             list(export_bags(export, to))
-        case "embedded":
-            export_xmp(export, kind, to)
-"""
-
-
-def first(shelf: Shelf, kind: str, to: Path) -> None:
-    """The earlier export."""
-    to.mkdir(exist_ok=True)
-    with shelf.export() as export:
-        match kind:
-            case "csv" | "jsonl":
-                export_table(export, kind, to / "table")
-            case "sha256":
-                export_checksums(export, to / "sums")
-            case "datapackage":
-                export_package(export, to)
-            case "bagit":
-                list(export_bags(export, to))
-            case _:
-                export_xmp(export, "embedded", to)
+        case _:
+            export_xmp(export, "embedded", to)
 
 
 def stopped(*arguments: object) -> "subprocess.CompletedProcess[bytes]":
     """Run the program that ends in the middle."""
     command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
-    return subprocess.run(command, check=False, capture_output=True)
+    return subprocess.run(command, cwd=Path(__file__).parent.parent, check=False, capture_output=True)
 
 
 @pytest.mark.parametrize("how", ["KILL", "INT"])
@@ -73,7 +62,8 @@ async def test_stopped_export_leaves_the_earlier_one_whole(shelf: Shelf, tmp_pat
     """Every file of it is there, byte for byte; after a signal nothing lies beside it; the next one is as if nothing had been."""
     to = tmp_path / "out"
     await shelf.store([both(1), both(2)])
-    first(shelf, kind, to)
+    with shelf.export() as export:
+        make(export, kind, to)
     before = tree(to)
     await shelf.store([both(1), both(2), both(3), both(4)])
     done = stopped(shelf.root, kind, to, how)
@@ -82,6 +72,7 @@ async def test_stopped_export_leaves_the_earlier_one_whole(shelf: Shelf, tmp_pat
     assert {name: after.get(name) for name in before} == before
     if how == "INT" and kind != "embedded":  # there every file is an export of its own
         assert after == before
-    first(shelf, kind, to)
-    first(shelf, kind, tmp_path / "other")
+    with shelf.export() as export:
+        make(export, kind, to)
+        make(export, kind, tmp_path / "other")
     assert {name: body for name, body in tree(to).items() if ".mirror-" not in name} == tree(tmp_path / "other")

@@ -16,8 +16,6 @@ FLOORS = [
     {"__init__"},
     {"progress", "demo_run"},
     {"dryrun", "rebuild"},
-    {"sync", "check"},
-    {"dryrun"},
     {"sync", "check", "export"},
     {"passes", "recheck", "fetching"},
     {"leftovers"},

@@ -17,7 +17,7 @@ from mirror import __version__
 from mirror.archive import How, StoredFiles, new_file, new_folder
 from mirror.errors import ConfigError
 from mirror.export.datapackage import write_package
-from mirror.manifest import Chosen, ExportDay, ExportPhoto, ManifestReader
+from mirror.manifest import ExportDay, ExportPhoto, ManifestReader
 
 METADATA = "metadata"
 """Folder of the tables: tags, so that the payload is what the archive holds and nothing else."""
@@ -85,10 +85,9 @@ class Bagger:
     def _write_tags(self, day: ExportDay, draft: Path, spool: IO[str]) -> Bag:
         """Write all but the payload, as the manifest has it at one moment; copying may then take its time."""
         (draft / METADATA).mkdir()
-        chosen = Chosen(race_days=((day.race_id, day.race_day_id),))
         with self._reader.one_moment(), new_file(draft / _MANIFEST, is_flushed=False) as manifest:
             seen = _Seen(manifest, spool, self._variants)
-            photos = self._reader.export_photos(chosen)
+            photos = self._reader.export_photos([(day.race_id, day.race_day_id)])
             count, tables = write_package(draft / METADATA, map(seen.note, photos), days=[day], variants=self._variants)
         tags = [(f"{METADATA}/{each.name}", each.sha256) for each in tables]
         for name, text in ((_DECLARATION, _declaration()), (_INFO, self._bag_info(day, seen))):

@@ -18,7 +18,7 @@ from mirror.export.columns import photos_table
 from mirror.export.datapackage import write_package
 from mirror.export.sidecars import Sidecars
 from mirror.export.tables import CsvFile, JsonLinesFile, ParquetFile, TableFile
-from mirror.manifest import Chosen, ExportDay, ManifestReader
+from mirror.manifest import ExportDay, ExportPhoto, ManifestReader
 from mirror.model import VARIANTS
 
 TableKind = Literal["csv", "jsonl", "parquet"]
@@ -47,14 +47,14 @@ class Export:
     variants: tuple[str, ...] = ()
 
     @property
-    def chosen(self) -> Chosen:
-        """The photos of these days."""
-        return Chosen() if self.is_all else Chosen(race_days=tuple((day.race_id, day.race_day_id) for day in self.days))
-
-    @property
-    def photos(self) -> int:
+    def count(self) -> int:
         """How many photos that is."""
         return sum(day.photos for day in self.days)
+
+    def photos(self) -> Iterator[ExportPhoto]:
+        """Stream the photos of these days."""
+        race_days = None if self.is_all else [(day.race_id, day.race_day_id) for day in self.days]
+        return self.reader.export_photos(race_days)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ def export_table(export: Export, kind: TableKind, to: Path, *, for_excel: bool =
                 rows = JsonLinesFile(file, table)
             case "parquet":
                 rows = ParquetFile(file, table)
-        for photo in export.reader.export_photos(export.chosen):
+        for photo in export.photos():
             rows.add(photo)
         rows.finish()
     return Exported(to=to, photos=rows.rows)
@@ -121,9 +121,8 @@ def export_table(export: Export, kind: TableKind, to: Path, *, for_excel: bool =
 def export_checksums(export: Export, to: Path) -> Exported:
     """Write what ``sha256sum -c`` reads in the archive's folder."""
     with export.reader.one_moment(), _opened(to) as file:
-        photos = export.reader.export_photos(export.chosen)
-        files = write_checksums(file, photos, variants=export.variants or VARIANTS)
-    return Exported(to=to, photos=export.photos, files=files)
+        files = write_checksums(file, export.photos(), variants=export.variants or VARIANTS)
+    return Exported(to=to, photos=export.count, files=files)
 
 
 @contextlib.contextmanager
@@ -145,8 +144,7 @@ def export_package(export: Export, to: Path) -> Exported:
     """Write tables and their descriptor into a folder."""
     _make_outside(export, to)
     with export.reader.one_moment():
-        photos = export.reader.export_photos(export.chosen)
-        count, _ = write_package(to, photos, days=export.days, variants=export.variants or VARIANTS)
+        count, _ = write_package(to, export.photos(), days=export.days, variants=export.variants or VARIANTS)
     return Exported(to=to, photos=count)
 
 
@@ -202,11 +200,11 @@ def export_xmp(export: Export, kind: XmpKind, to: Path, *, on_file: Tick = lambd
         _make_outside(export, to)
     with StoredFiles(export.root) as files:
         sidecars = Sidecars(files, to, variants=export.variants, is_embedding=kind == "embedded", on_file=on_file)
-        report = sidecars.write(export.reader.export_photos(export.chosen))
+        report = sidecars.write(export.photos())
     if report.written and hasattr(os, "sync"):
         os.sync()  # one flush for all of them
     return Exported(
-        to=to, photos=export.photos, files=report.written, unchanged=report.unchanged, beside=report.beside,
+        to=to, photos=export.count, files=report.written, unchanged=report.unchanged, beside=report.beside,
         left=report.left, wrong=report.missing,
     )  # fmt: skip
 

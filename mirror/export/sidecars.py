@@ -1,10 +1,8 @@
 """XMP beside pictures and inside copies of them: written only where it changed, never over another program's work."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from mirror.archive import StoredFiles, new_file
 from mirror.archive.names import split_key
@@ -15,8 +13,6 @@ from mirror.export.merging import merged
 from mirror.export.xmp import is_ours, packet, properties
 from mirror.manifest import ExportAsset, ExportPhoto
 from mirror.model import VARIANTS
-
-Fate = Literal["written", "unchanged", "left", "missing"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +55,9 @@ class Sidecars:
         self._variants = variants
         self._is_embedding = is_embedding
         self._on_file = on_file
-        self._fates: Counter[Fate] = Counter()
+        self._written = self._unchanged = self._beside = 0
         self._left: list[str] = []
         self._missing: list[str] = []
-        self._beside = 0
         self._made: set[Path] = set()
 
     def write(self, photos: Iterable[ExportPhoto]) -> XmpReport:
@@ -75,7 +70,7 @@ class Sidecars:
                     self._missing.append(str(error))
                 self._on_file()
         return XmpReport(
-            written=self._fates["written"], unchanged=self._fates["unchanged"], left=tuple(self._left),
+            written=self._written, unchanged=self._unchanged, left=tuple(self._left),
             missing=tuple(self._missing), beside=self._beside,
         )  # fmt: skip
 
@@ -99,7 +94,7 @@ class Sidecars:
             body = put_packet(picture, packet(said) if old is None else merged(old, said))
         except NoPlaceError:
             self._beside += 1
-            self._put(target, picture, picture.__eq__)
+            self._put(target, picture, lambda _: False)
             self._put(target.with_name(f"{target.name}.xmp"), packet(said), is_ours)
             return
         self._put(target, body, _is_copy_of_ours)
@@ -112,14 +107,14 @@ class Sidecars:
                 self._left.append(str(target))
                 return
             if there == body:
-                self._fates["unchanged"] += 1
+                self._unchanged += 1
                 return
             if target.parent not in self._made:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 self._made.add(target.parent)
         with new_file(target, is_flushed=False) as file:
             file.write(body)
-        self._fates["written"] += 1
+        self._written += 1
 
 
 def _is_copy_of_ours(picture: bytes) -> bool:

@@ -1,7 +1,7 @@
 """The ledger: what the source listed, what the archive wants, holds and lost. The only package that imports sqlite3."""
 
 from mirror.manifest.adoption import Claim, Found, Owner
-from mirror.manifest.exporting import Chosen, ExportAsset, ExportDay, ExportPhoto
+from mirror.manifest.exporting import ExportAsset, ExportDay, ExportPhoto, RaceDays
 from mirror.manifest.queries import ManifestReader
 from mirror.manifest.rebuilt import RebuiltManifest
 from mirror.manifest.rows import (
@@ -24,7 +24,6 @@ from mirror.manifest.tree_rows import OldVersion
 from mirror.manifest.workshop import Workshop, forgotten_in, id_of
 
 __all__ = [
-    "Chosen",
     "Claim",
     "Commit",
     "Counts",
@@ -42,6 +41,7 @@ __all__ = [
     "PassMemory",
     "Planned",
     "RaceDayStatus",
+    "RaceDays",
     "RebuiltManifest",
     "Recorded",
     "RunRow",

@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -22,16 +21,8 @@ FROM asset WHERE photo_no IN (SELECT value FROM json_each(?)) ORDER BY photo_no,
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
-    """Which photos an export is about; empty means all.
-
-    Args:
-        race_days: Each a race id and a race day id.
-    """
-
-    race_ids: tuple[int, ...] = ()
-    race_days: tuple[tuple[int, int], ...] = ()
+RaceDays = Sequence[tuple[int, int]]
+"""Race days, each a race id and a race day id."""
 
 
 class ExportDay(NamedTuple):
@@ -94,13 +85,17 @@ def export_days(connection: sqlite3.Connection) -> list[ExportDay]:
     return [ExportDay._make(row) for row in rows]
 
 
-def export_photos(connection: sqlite3.Connection, chosen: Chosen) -> Iterator[ExportPhoto]:
-    """Stream the chosen photos by race id and photo id, whenever they came to be in the manifest."""
-    days = {(day.race_id, day.race_day_id): day for day in export_days(connection)}
+def export_photos(connection: sqlite3.Connection, race_days: RaceDays | None) -> Iterator[ExportPhoto]:
+    """Stream photos by race id and photo id, whenever they came to be in the manifest.
+
+    Args:
+        race_days: Those whose photos are meant; None for all.
+    """
+    days = _days_by_id(connection)
     albums: dict[tuple[int, int, str], str] = {
         row[:3]: row[3] for row in connection.execute("SELECT race_id, race_day_id, album_id, name FROM album")
     }
-    for batch in _batches(connection, chosen):
+    for batch in _batches(connection, race_days):
         ids = id_list(row[0] for row in batch)
         bibs = {
             photo_no: tuple(bib for _, bib in group)
@@ -110,6 +105,8 @@ def export_photos(connection: sqlite3.Connection, chosen: Chosen) -> Iterator[Ex
             photo_no: tuple(_asset(row) for row in group)
             for photo_no, group in groupby(connection.execute(_ASSETS, (ids,)), key=itemgetter(0))
         }
+        if any((row[1], row[3]) not in days for row in batch):
+            days = _days_by_id(connection)  # a run that is on met a new one
         for photo_no, race_id, photo_id, race_day_id, album_id, filename, uploaded_ts, unlisted_at in batch:
             yield ExportPhoto(
                 days[race_id, race_day_id], photo_id, album_id,
@@ -118,18 +115,19 @@ def export_photos(connection: sqlite3.Connection, chosen: Chosen) -> Iterator[Ex
             )  # fmt: skip
 
 
-def _batches(connection: sqlite3.Connection, chosen: Chosen) -> Iterator[Sequence[tuple[Any, ...]]]:
+def _days_by_id(connection: sqlite3.Connection) -> dict[tuple[int, int], ExportDay]:
+    return {(day.race_id, day.race_day_id): day for day in export_days(connection)}
+
+
+def _batches(connection: sqlite3.Connection, race_days: RaceDays | None) -> Iterator[Sequence[tuple[Any, ...]]]:
     """The index of photos has the order: nothing is sorted, and each batch begins where the last one ended."""
-    where, values = "", []
-    if chosen.race_ids:
-        where += "AND race_id IN (SELECT value FROM json_each(?)) "
-        values.append(id_list(chosen.race_ids))
-    if chosen.race_days:
-        pairs = ", ".join(f"({int(race_id)}, {int(day)})" for race_id, day in chosen.race_days)
-        where += f"AND (race_id, race_day_id) IN (VALUES {pairs}) "
+    where = ""
+    if race_days is not None:
+        pairs = (f"(race_id = {race_id:d} AND race_day_id = {day:d})" for race_id, day in race_days)
+        where = f"AND ({' OR '.join(pairs) or 'FALSE'})"
     query = _PHOTOS.format(where=where)
     last = (-(2**63), -(2**63))
-    while batch := connection.execute(query, (*last, *values, _BATCH)).fetchall():
+    while batch := connection.execute(query, (*last, _BATCH)).fetchall():
         yield batch
         last = batch[-1][1:3]
 

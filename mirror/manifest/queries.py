@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from mirror.errors import ManifestError
-from mirror.manifest.exporting import Chosen, ExportDay, ExportPhoto, export_days, export_photos
+from mirror.manifest.exporting import ExportDay, ExportPhoto, RaceDays, export_days, export_photos
 from mirror.manifest.ledger import translate, translated
 from mirror.manifest.open import check_file, side_file, uri_of
 from mirror.manifest.races import all_races, day_from
@@ -133,10 +133,10 @@ class ManifestReader:
         with translated(self.path):
             return export_days(self._connection)
 
-    def export_photos(self, chosen: Chosen) -> Iterator[ExportPhoto]:
-        """The chosen photos by race id and photo id, streamed."""
+    def export_photos(self, race_days: RaceDays | None = None) -> Iterator[ExportPhoto]:
+        """The photos of some race days, or all, by race id and photo id, streamed."""
         with translated(self.path):
-            yield from export_photos(self._connection, chosen)
+            yield from export_photos(self._connection, race_days)
 
     @contextlib.contextmanager
     def one_moment(self) -> Iterator[None]:
