@@ -4,6 +4,7 @@ from mirror.archive.copying import How, StoredFiles, put_copy
 from mirror.archive.exported import Copies, Original
 from mirror.archive.local import LocalArchive
 from mirror.archive.neighbour import flush_folder, new_file
+from mirror.archive.new_folder import NewFolder, new_folder
 from mirror.archive.seam import Archive, Draft, Inspection, KeptDraft, Publication
 from mirror.archive.survey import Entry
 
@@ -16,10 +17,12 @@ __all__ = [
     "Inspection",
     "KeptDraft",
     "LocalArchive",
+    "NewFolder",
     "Original",
     "Publication",
     "StoredFiles",
     "flush_folder",
     "new_file",
+    "new_folder",
     "put_copy",
 ]

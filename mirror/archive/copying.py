@@ -69,6 +69,16 @@ class StoredFiles:
         with _opened(folder, name, key) as source, _reading(key):
             return b"".join(iter(lambda: os.read(source, _CHUNK_BYTES), b""))
 
+    def check(self, key: str) -> None:
+        """Make sure that a stored file is there.
+
+        Raises:
+            DamagedError: It is not, or is no regular file.
+        """
+        folder, name = self._place(key)
+        with _opened(folder, name, key):
+            pass
+
     def put(self, key: str, target: Path, *, how: How = "copy", size_bytes: int | None = None) -> None:
         """Put a stored file under a name outside the archive; see `put_copy`."""
         folder, name = self._place(key)

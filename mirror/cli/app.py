@@ -12,6 +12,7 @@ import typer
 from mirror import __version__
 from mirror.cli import (
     demo,
+    export,
     failures,
     find,
     forget,
@@ -88,6 +89,8 @@ for _name, _command, _examples in (
     ("watch", watch.watch, watch.EXAMPLES),
 ):
     app.command(_name, cls=Command, epilog=f"[bold]Examples[/]\n\n{_examples}")(_command)
+
+app.add_typer(export.app, name="export")
 
 
 def run_command(arguments: Sequence[str] | None = None) -> int:

@@ -3,6 +3,7 @@
 from mirror.manifest.adoption import Claim, Found, Owner
 from mirror.manifest.checking import Choice, StoredFile
 from mirror.manifest.coverage import AlbumCount, CoverageReader, DayCount, DayKey, Duplicate, Hours
+from mirror.manifest.exporting import ExportAsset, ExportDay, ExportPhoto, RaceDays
 from mirror.manifest.exports import note_export
 from mirror.manifest.finding import FoundFile, FoundPhoto, PhotoFinder, Search
 from mirror.manifest.forgetting import DoomedFile, DoomedPhoto, ExportRow
@@ -48,6 +49,9 @@ __all__ = [
     "DoomedFile",
     "DoomedPhoto",
     "Duplicate",
+    "ExportAsset",
+    "ExportDay",
+    "ExportPhoto",
     "ExportRow",
     "FailureReader",
     "Found",
@@ -71,6 +75,7 @@ __all__ = [
     "Planned",
     "Prunable",
     "RaceDayStatus",
+    "RaceDays",
     "RebuiltManifest",
     "Recorded",
     "RunNews",

@@ -1,5 +1,6 @@
 """The reading face: what commands ask of a manifest, without a lock and without changing anything."""
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from mirror.errors import ManifestError
+from mirror.manifest.exporting import ExportDay, ExportPhoto, RaceDays, export_days, export_photos
 from mirror.manifest.ledger import translate, translated
 from mirror.manifest.open import check_file, side_file, uri_of
 from mirror.manifest.races import all_races, day_from
@@ -138,6 +140,30 @@ class ManifestReader:
         with translated(self.path):
             rows = self._connection.execute(query, (limit,)).fetchall()
         return [_run_row(row) for row in rows]
+
+    def export_days(self) -> list[ExportDay]:
+        """Every race day that photos belong to, by race, then by date."""
+        with translated(self.path):
+            return export_days(self._connection)
+
+    def export_photos(self, race_days: RaceDays | None = None) -> Iterator[ExportPhoto]:
+        """The photos of some race days, or all, by race id and photo id, streamed."""
+        with translated(self.path):
+            yield from export_photos(self._connection, race_days)
+
+    @contextlib.contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """Answer all questions inside as of one moment, whatever a run changes meanwhile; not for longer than needed.
+
+        A run that is on goes on; where its disk can have no WAL, it waits.
+        """
+        with translated(self.path):
+            self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            with translated(self.path):
+                self._connection.execute("ROLLBACK")
 
 
 def _run_row(row: tuple[Any, ...]) -> RunRow:
