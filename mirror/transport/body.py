@@ -82,7 +82,9 @@ class Body:
             self._place_part(response)
         coding = headers.get("Content-Encoding")
         if coding is not None and not is_plain(coding):
-            self._decoder = Decoder(coding, limit_bytes=flow.largest_asset_bytes, what=self._what)
+            self._decoder = Decoder(
+                coding, limit_bytes=flow.largest_asset_bytes, limit_name="download.largest_asset", what=self._what
+            )
             self.length = None
             if self.offset:
                 raise MismatchError(f"{self._what}: part of a coded form", url=self._what, status=206)
