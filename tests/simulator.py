@@ -24,6 +24,8 @@ ALWAYS = 10**6
 """So often that it does not end."""
 ALBUMS, PAGES = "get-race-photo-albums.json", "get-race-photos.json"
 """The calls of the API that a pass makes."""
+PICTURES = "demo-photos"
+"""In the path of every picture."""
 
 Answer = Callable[[web.Request, web.Response], Awaitable[web.StreamResponse]]
 """Makes a bad answer out of the honest one."""
