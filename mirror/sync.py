@@ -199,6 +199,7 @@ class _Sync:
         targets = await self.choose(wishes)
         await self.manifest.select(targets.selected, variants_of=variants_of)
         await self.fetching.adopt()
+        await self.manifest.hold_refused()
         async with asyncio.TaskGroup() as tasks:
             listing = tasks.create_task(self.list_all(targets))
             fetching = tasks.create_task(self.fetching.fetch_all())
@@ -241,6 +242,7 @@ class _Sync:
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(_RACE_DAYS_AT_ONCE):
                     tasks.create_task(lister())
+            await self.manifest.release_refused()
             if self.is_recheck and not self.stop.is_set():
                 self.tally.phase = "rechecking"
                 await self.recheck()
