@@ -78,9 +78,8 @@ async def test_private_address_is_never_asked_by_default(tmp_path: Path, host: s
     """Even on the list, an address that is not public is refused, and the message names the setting."""
     async with SourceSimulator() as source:
         with_large(source, f"http://{host}/latest/meta-data/iam")
-        config = source.config(
-            tmp_path, DOWNLOAD__ALLOW_PRIVATE="false", DOWNLOAD__ALLOWED_HOSTS=json.dumps([host, "127.0.0.1"])
-        )
+        listed = "127.0.0.1" if "[" in host else f"127.0.0.1,{host}"
+        config = source.config(tmp_path, DOWNLOAD__ALLOW_PRIVATE="false", DOWNLOAD__ALLOWED_HOSTS=listed)
         report = await run_sync(config)
         assert report.exit_code == 1
         assert source.pictures_asked() == 0
