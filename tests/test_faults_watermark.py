@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from mirror import run_sync
+from mirror.demo import Request
 from mirror.demo.race import DemoPhoto, DemoRace
 from tests.simulator import ALWAYS, PAGES, SmallRace, SourceSimulator
 from tests.test_sync import assert_agrees, rows, tree
@@ -196,7 +197,7 @@ async def test_absurd_stamp_moves_no_watermark(tmp_path: Path, race: SmallRace, 
     assert_agrees(tmp_path / "photos")
 
 
-async def test_moved_picture_is_fetched_again_and_a_new_signature_is_not(tmp_path: Path, race: SmallRace) -> None:
+async def test_new_signature_of_the_same_picture_fetches_nothing(tmp_path: Path, race: SmallRace) -> None:
     """Another path means other bytes; another query is the same picture."""
     async with SourceSimulator() as source:
         source.race = race
@@ -215,3 +216,24 @@ async def test_moved_picture_is_fetched_again_and_a_new_signature_is_not(tmp_pat
         assert (await run_sync(config, is_full=True)).exit_code == 0
         assert source.pictures_asked() == 0
     assert tree(tmp_path / "photos") == before
+
+
+async def test_albums_count_as_read_before_the_last_walk(tmp_path: Path, race: SmallRace) -> None:
+    """An upload with an old stamp behind the back of the last walk: the next since pass takes no shortcut past it."""
+    async with SourceSimulator() as source:
+        source.race = race
+        ends: list[Request] = []
+
+        def look(seen: Request) -> None:
+            if PAGES in seen.path and seen.query["page"] == "2":
+                ends.append(seen)
+                if len(ends) == 2:
+                    late(race, newest_ts(race) - 3600)
+
+        source.on_request = look
+        config = source.config(tmp_path)
+        assert (await run_sync(config)).exit_code == 0
+        assert len(ends) == 2
+        report = await run_sync(config)
+        assert (report.new_photos, report.passes[0].kind) == (1, "since")
+    assert_agrees(tmp_path / "photos")
