@@ -12,7 +12,7 @@ from tests.certificates import Certificates, make_certificates
 pytest_plugins = ["tests.secret_watch", "pytester"]
 
 hypothesis.settings.register_profile("quick", deadline=None)
-hypothesis.settings.register_profile("slow", max_examples=2000, deadline=None)
+hypothesis.settings.register_profile("slow", max_examples=1000, deadline=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
