@@ -90,10 +90,7 @@ async def run_fetch(
         await fetching.begin(command)
         await fetching.manifest.choose(await choose(fetching.manifest))
         await fetching.adopt()
-        fetching.tally.is_listing_done = True
-        fetching.tally.phase = "fetching"
-        fetching.answered.set()
-        fetching.feed.end_listing()
+        fetching.end_listing()
         await fetching.fetch_all()
         report = await fetching.finish()
         await fetching.end(report, exit_code=report.exit_code)
@@ -247,10 +244,7 @@ class _Sync:
                 self.tally.phase = "rechecking"
                 await self.recheck()
         finally:
-            self.tally.is_listing_done = True
-            self.tally.phase = "fetching"
-            self.fetching.answered.set()
-            self.feed.end_listing()
+            self.fetching.end_listing()
 
     async def recheck(self) -> None:
         """Ask about what is stored, while pictures are being fetched."""
