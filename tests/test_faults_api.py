@@ -238,7 +238,7 @@ async def test_silent_api_is_asked_again(tmp_path: Path, silence: dict[str, Any]
         source.fault(PAGES, **silence)
         report = await run_sync(source.config(tmp_path, DOWNLOAD__STALL_TIMEOUT="300ms"))
         assert report.exit_code == 0
-        assert report.retries == 1
+        assert report.retries >= 1
     assert_agrees(tmp_path / "photos")
 
 

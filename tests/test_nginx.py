@@ -38,6 +38,8 @@ http {{
     }}
 }}
 """
+_SLOW = "limit_rate_after 1m; if (-f $document_root/slow) { set $limit_rate 20k; }"
+"""The first megabyte comes at once, the rest hardly, as long as there is a file of that name."""
 _TLS = "ssl_certificate {chain}; ssl_certificate_key {key};"
 
 
@@ -64,8 +66,13 @@ class Nginx:
         """What was asked, line by line: address, status, range, coding."""
         return [line.split() for line in (self.folder / "access.log").read_text().splitlines()]
 
+    def begin_slowly(self) -> None:
+        """Let what is asked for from now on stay unfinished until the workers are killed."""
+        (self.folder / "files/slow").touch()
+
     def kill_workers(self) -> None:
-        """End every worker without a word; the master starts others."""
+        """End every worker without a word; the master starts others, which are quick."""
+        (self.folder / "files/slow").unlink()
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         for pid in map(int, children.split()):
             with contextlib.suppress(ProcessLookupError):
@@ -158,18 +165,17 @@ async def test_transfer_goes_on_where_a_killed_worker_left_it(
     """Workers die in the middle of large pictures: the rest is asked for by range, and the whole is right."""
     async with (
         SourceSimulator(photos=0) as source,
-        nginx(
-            tmp_path / "nginx", "limit_rate_after 1m; limit_rate 3m;", certificates=certificates if is_tls else None
-        ) as store,
+        nginx(tmp_path / "nginx", _SLOW, certificates=certificates if is_tls else None) as store,
     ):
         source.race = LargeRace(photos=0)
         source.race.gain_uploads(1)
         store.put(source.race)
         source.image_origin = store.origin
+        store.begin_slowly()
         tally = Tally()
         config = source.config(tmp_path, **settings(certificates))
         syncing = asyncio.create_task(run_sync(config, tally=tally))
-        while tally.fetched_bytes < 4_000_000 and not syncing.done():
+        while tally.fetched_bytes < 3_000_000 and not syncing.done():
             await asyncio.sleep(0)
         store.kill_workers()
         report = await syncing
@@ -189,16 +195,17 @@ async def test_picture_that_changed_in_between_starts_over(
     """
     async with (
         SourceSimulator(photos=0) as source,
-        nginx(tmp_path / "nginx", "limit_rate_after 1m; limit_rate 3m;") as store,
+        nginx(tmp_path / "nginx", _SLOW) as store,
     ):
         source.race = LargeRace(photos=0)
         (photo,) = source.race.gain_uploads(1)
         photo.offered = ("large",)
         store.put(source.race, changed_s=old_s)
         source.image_origin = store.origin
+        store.begin_slowly()
         tally = Tally()
         syncing = asyncio.create_task(run_sync(source.config(tmp_path, **settings(certificates)), tally=tally))
-        while tally.fetched_bytes < 1_200_000 and not syncing.done():
+        while tally.fetched_bytes < 1_000_000 and not syncing.done():
             await asyncio.sleep(0)
         source.race.render_again(photo.photo_id)
         store.put(source.race, changed_s=new_s)
