@@ -219,10 +219,9 @@ async def fetch_asset(
     async with transport.open_asset(job.url, offset=offset, etag=etag) as body:
         if body.offset != offset:
             await draft.restart()
-        on_etag(body.etag)
-        small = (
-            await body.read() if body.offset == 0 and body.length is not None and body.length <= _SMALL_BYTES else None
-        )
+        is_small = body.offset == 0 and body.length is not None and body.length <= _SMALL_BYTES
+        on_etag(None if is_small else body.proof)
+        small = await body.read() if is_small else None
         if small is None:
             async for chunk in body.chunks(chunk_bytes):
                 await draft.write(chunk)

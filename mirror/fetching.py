@@ -62,6 +62,13 @@ class Fetching:
         )  # fmt: skip
         self.tally.wanted = await self.manifest.count_wanted()
 
+    def end_listing(self) -> None:
+        """Say that nothing more will be planned in this run."""
+        self.tally.is_listing_done = True
+        self.tally.phase = "fetching"
+        self.answered.set()
+        self.feed.end_listing()
+
     async def fetch_all(self) -> None:
         """Take every job to its recorded outcome, until the listing has ended and nothing is left."""
         await run(

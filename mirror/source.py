@@ -198,7 +198,8 @@ class Source:
             result = await call_with_retry(once, retry, on_retry=self.on_retry)
         except FetchError as error:
             self._is_down = isinstance(error, UnreachableError)
-            raise AccessError(f"{path}: {error.message}, after all tries") from error
+            tried = ", after all tries" if error.transient else ""
+            raise AccessError(f"{path}: {error.message}{tried}") from error
         self._is_down = False
         if self.on_answer is not None:
             self.on_answer()

@@ -90,10 +90,7 @@ async def run_fetch(
         await fetching.begin(command)
         await fetching.manifest.choose(await choose(fetching.manifest))
         await fetching.adopt()
-        fetching.tally.is_listing_done = True
-        fetching.tally.phase = "fetching"
-        fetching.answered.set()
-        fetching.feed.end_listing()
+        fetching.end_listing()
         await fetching.fetch_all()
         report = await fetching.finish()
         await fetching.end(report, exit_code=report.exit_code)
@@ -199,6 +196,7 @@ class _Sync:
         targets = await self.choose(wishes)
         await self.manifest.select(targets.selected, variants_of=variants_of)
         await self.fetching.adopt()
+        await self.manifest.hold_refused()
         async with asyncio.TaskGroup() as tasks:
             listing = tasks.create_task(self.list_all(targets))
             fetching = tasks.create_task(self.fetching.fetch_all())
@@ -241,14 +239,12 @@ class _Sync:
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(_RACE_DAYS_AT_ONCE):
                     tasks.create_task(lister())
+            await self.manifest.release_refused()
             if self.is_recheck and not self.stop.is_set():
                 self.tally.phase = "rechecking"
                 await self.recheck()
         finally:
-            self.tally.is_listing_done = True
-            self.tally.phase = "fetching"
-            self.fetching.answered.set()
-            self.feed.end_listing()
+            self.fetching.end_listing()
 
     async def recheck(self) -> None:
         """Ask about what is stored, while pictures are being fetched."""

@@ -9,7 +9,7 @@ It builds on the demo's service; its pictures are tiny and quick.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +19,16 @@ from aiohttp import web
 from mirror.config import Config, load_config
 from mirror.demo import DemoRace, DemoService, Request
 from mirror.demo.drawing import tiny_picture, with_comment
+
+ALWAYS = 10**6
+"""So often that it does not end."""
+ALBUMS, PAGES = "get-race-photo-albums.json", "get-race-photos.json"
+"""The calls of the API that a pass makes."""
+PICTURES = "demo-photos"
+"""In the path of every picture."""
+
+Answer = Callable[[web.Request, web.Response], Awaitable[web.StreamResponse]]
+"""Makes a bad answer out of the honest one."""
 
 
 class SmallRace(DemoRace):
@@ -36,7 +46,12 @@ class SmallRace(DemoRace):
 
 @dataclass
 class Fault:
-    """What happens to requests whose path contains some text, so many times."""
+    """What happens to requests whose path contains some text, so many times.
+
+    Args:
+        page: Only requests for this page of a listing.
+        does: Whatever else a server can do.
+    """
 
     path_contains: str
     times: int
@@ -45,6 +60,13 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     cut_after: int | None = None
     stalls: bool = False
+    page: int | None = None
+    does: Answer | None = None
+
+    def is_for(self, seen: Request) -> bool:
+        """Whether a request meets it."""
+        page_fits = self.page is None or seen.query.get("page") == str(self.page)
+        return self.times > 0 and self.path_contains in seen.path and page_fits
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Do it."""
@@ -75,12 +97,20 @@ class SourceSimulator(DemoService):
     async def _fault_for(self, seen: Request, request: web.Request) -> web.StreamResponse | None:
         self.on_request(seen)
         for fault in self.faults:
-            if fault.times and fault.path_contains in seen.path:
+            if fault.is_for(seen):
                 fault.times -= 1
+                if fault.does is not None:
+                    return await fault.does(request, await self.honest(seen, request))
                 if fault.cut_after is not None and fault.body is None:
                     fault.body = self.race.picture(seen.path)
                 return await fault.answer(request)
         return None
+
+    async def honest(self, seen: Request, request: web.Request) -> web.Response:
+        """What is answered when nothing goes wrong."""
+        answer = await (self._api(request) if seen.is_api else self._photo(request))
+        assert isinstance(answer, web.Response)
+        return answer
 
     def fault(self, path_contains: str, *, times: int = 1, **what: Any) -> None:
         """Script a fault for the next requests to an address."""

@@ -9,16 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.secret_watch import secrets_in
 from tests.simulator import SourceSimulator
 
 
 async def mirror(folder: Path, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":
-    """Run a command in a folder, as a person would."""
+    """Run a command in a folder, as a person would; it tells no secret."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("MIRROR_")} | env
-    return await asyncio.to_thread(
+    done = await asyncio.to_thread(
         subprocess.run, [sys.executable, "-m", "mirror", *words], cwd=folder, text=True, capture_output=True,
         check=False, env=environ,
     )  # fmt: skip
+    assert secrets_in(done.stdout + done.stderr) == []
+    return done
 
 
 def assert_calm(done: "subprocess.CompletedProcess[str]", code: int) -> None:

@@ -99,3 +99,50 @@ def test_jpeg_is_refused_when_there_is_no_picture_in_it(parts: tuple[bytes, ...]
     """Markers that run properly from SOI to EOI are not enough without a frame and pixels."""
     with pytest.raises((TruncatedError, MismatchError)):
         check_image(hand_made_jpeg(*parts))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *[segment(0xE2, b"ICC_PROFILE\0" + bytes([number, 3]) + b"\x7f" * 60_000) for number in (1, 2, 3)],
+        segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta>\xff\xd9\xff\xd8</x:xmpmeta>"),
+        segment(0xED, b"Photoshop 3.0\0" + b"8BIM\x04\x0c\0\0" + JPEG),
+        segment(0xE0, b"JFXX\0\x10" + JPEG),
+        segment(0xEE, b"Adobe\0\x64\0\0\0\0\x01"),
+        segment(0xFE, b"\xff\xd9" * 30_000),
+        segment(0xE2, b"MPF\0" + b"MM\0*" + b"\0" * 60),
+        segment(0xDD, b"\0\x04"),
+        segment(0xEF),
+    ],
+    ids=[
+        "icc 1",
+        "icc 2",
+        "icc 3",
+        "xmp",
+        "photoshop",
+        "jfxx thumbnail",
+        "adobe",
+        "comment",
+        "mpf",
+        "restarts",
+        "empty",
+    ],
+)
+def test_jpeg_accepts_what_cameras_and_editors_put_in(part: bytes) -> None:
+    """Profiles, packets, thumbnails and end markers inside segments change nothing; a cut behind them is a cut."""
+    whole = SOI + part + JPEG[2:]
+    assert check_image(whole).width_px == make.WIDTH
+    for length in (len(part) // 2 + 2, len(part) + 2, SCAN_AT + len(part), len(whole) - 1):
+        with pytest.raises(TruncatedError):
+            check_image(whole[:length])
+
+
+def test_jpeg_accepts_multi_picture_file() -> None:
+    """A file of several pictures, as phones and Pillow write it, is a JPEG whose first picture must be whole."""
+    several = make.saved("MPO", frames=3)
+    assert (check_image(several).kind, check_image(several).width_px) == ("JPEG", make.WIDTH)
+    first_end = several.index(EOI + SOI) + 2
+    for length in range(100, first_end):
+        with pytest.raises(TruncatedError):
+            check_image(several[:length])
+    assert check_image(several[:first_end])

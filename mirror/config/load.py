@@ -20,6 +20,8 @@ from mirror.errors import ConfigError
 
 FILE_NAME = "mirror.toml"
 _EXAMPLE = "config.example.toml"
+_DEEPEST = 20
+"""Settings lie four levels deep."""
 _PATHS = [
     ("archive", "root"), ("archive", "state_dir"), ("download", "ca_file"),
     *(("api", f"{name}_file") for name in ApiSettings.SECRETS),
@@ -129,7 +131,11 @@ def _read(file: Path) -> tuple[str, int]:
 
 def _parse(text: str, file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
+        data = tomllib.loads(text)
+        if _is_deeper(data, _DEEPEST):
+            raise RecursionError
+    except RecursionError:
+        raise ConfigError(f"{file}: tables or lists within one another beyond any use") from None
     except tomllib.TOMLDecodeError as error:
         message = str(error)
         found = re.search(r"\(at line (\d+), column (\d+)\)", message)
@@ -138,6 +144,12 @@ def _parse(text: str, file: Path) -> dict[str, Any]:
         if what.startswith("Cannot "):
             what = "this key or section stands in the file for the second time"
         raise ConfigError(f"{place}: not readable as TOML: {what[:1].lower()}{what[1:]}") from None
+    return data
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels == 0 or any(_is_deeper(each, levels - 1) for each in inner)
 
 
 def _build(

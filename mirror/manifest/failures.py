@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from mirror.manifest.ledger import Ledger
 from mirror.manifest.passes import want_full
+from mirror.manifest.refused import STATUSES
 from mirror.manifest.text import address_of, id_list, now_text, storable, without_query
 from mirror.model import Failed
 
@@ -40,6 +41,7 @@ def note_failed(ledger: Ledger, failed: Sequence[Failed]) -> tuple[int, int]:
         and address_of(rows[each.job.asset_id].url) == address_of(each.job.url)
     ]
     _note_reasons(ledger, current)
+    ledger.refused.update(row.asset_id for row, each in current if each.status in STATUSES)
     lost = [row for row, each in current if each.status in _REFUSED and not row.is_offered]
     _give_up(ledger, lost)
     old_days = {

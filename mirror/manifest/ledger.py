@@ -86,6 +86,10 @@ class Ledger:
     hosts: set[str] = field(default_factory=set)
     barren: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Per host, a stretch of ``wanted_no`` in which the selection wants nothing: no need to look again."""
+    holds_refused: bool = False
+    """Whether what was refused last time waits for the end of the listing."""
+    refused: set[int] = field(default_factory=set)
+    """Assets that were refused in this run."""
     _synchronous: str = ""
     _is_closed: bool = False
 

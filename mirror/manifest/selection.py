@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from mirror.manifest import races
 from mirror.manifest.ledger import Ledger
+from mirror.manifest.refused import IS_REFUSED
 from mirror.manifest.rows import Selected
 from mirror.manifest.text import at_text, host_of, id_list
 from mirror.model import Job, Variant
@@ -164,8 +165,8 @@ def wanted(ledger: Ledger, host: str, after_no: int, limit: int) -> list[Job]:
     rows = ledger.connection.execute(
         f"SELECT {_JOB} FROM asset AS a INDEXED BY asset_wanted CROSS JOIN photo AS p ON p.photo_no = a.photo_no "  # noqa: S608
         f"WHERE a.state = 'wanted' AND a.host = :host AND a.wanted_no > :after_no AND NOT {IS_ASIDE} "
-        f"AND {IS_SELECTED} ORDER BY a.wanted_no LIMIT :limit",
-        {"host": host, "after_no": start_no, "limit": limit, **clock()},
+        f"AND NOT (:holds_refused AND {IS_REFUSED}) AND {IS_SELECTED} ORDER BY a.wanted_no LIMIT :limit",
+        {"host": host, "after_no": start_no, "limit": limit, "holds_refused": ledger.holds_refused, **clock()},
     ).fetchall()
     if len(rows) < limit:
         # Wanted assets of races that are not selected would be looked at again with each page that is planned.

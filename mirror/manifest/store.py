@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from mirror.manifest import choice, passes, planning, races, recording, selection, summary
+from mirror.manifest import choice, passes, planning, races, recording, refused, selection, summary
 from mirror.manifest.rows import (
     Commit,
     HeldRow,
@@ -100,6 +100,14 @@ class Manifest(ManifestThread):
     async def wanted(self, host: str, after_no: int, limit: int) -> list[Job]:
         """Jobs of one host with a higher ``wanted_no``, in its order; those set aside are left out."""
         return await self._read(selection.wanted, host, after_no, limit)
+
+    async def hold_refused(self) -> None:
+        """Let `wanted` leave out what was refused (401, 403) last time, until `release_refused`."""
+        await self._read(refused.hold)
+
+    async def release_refused(self) -> None:
+        """Let `wanted` hand that out now, behind everything else: the listing has had its chance."""
+        await self._write(refused.release)
 
     async def wanted_by_ids(self, asset_ids: Sequence[int]) -> list[Job]:
         """Jobs of those of the assets that are wanted, selected or not."""

@@ -10,11 +10,12 @@ import aiohttp
 from mirror.errors import MismatchError, RefusedError, TruncatedError, UnreachableError
 from mirror.hosts import without_query
 from mirror.pace import HostPace
-from mirror.transport.answers import FOREIGN, content_range, reading_failed, validator
+from mirror.transport.answers import FOREIGN, content_range, date_ts, reading_failed, validator
 from mirror.transport.decoder import Decoder, is_plain
 from mirror.transport.watch import Watch
 
 _BURST_S = 0.25
+_SETTLED_S = 2.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class Body:
     """An opened answer: 200, 206 or 304 (then without bytes)."""
 
     __slots__ = (
-        "_content", "_decoder", "_flow", "_pace", "_url", "_waited_s",
+        "_content", "_decoder", "_flow", "_headers", "_pace", "_url", "_waited_s",
         "etag", "last_modified", "length", "offset", "read_bytes", "remaining", "status", "untold_bytes",
     )  # fmt: skip
 
@@ -60,7 +61,7 @@ class Body:
     """Those of them that the pace was not told of yet."""
 
     def __init__(self, response: aiohttp.ClientResponse, url: str, flow: Flow, pace: HostPace) -> None:
-        headers = response.headers
+        self._headers = headers = response.headers
         self._content = response.content
         self._url = url
         self._flow = flow
@@ -82,7 +83,9 @@ class Body:
             self._place_part(response)
         coding = headers.get("Content-Encoding")
         if coding is not None and not is_plain(coding):
-            self._decoder = Decoder(coding, limit_bytes=flow.largest_asset_bytes, what=self._what)
+            self._decoder = Decoder(
+                coding, limit_bytes=flow.largest_asset_bytes, limit_name="download.largest_asset", what=self._what
+            )
             self.length = None
             if self.offset:
                 raise MismatchError(f"{self._what}: part of a coded form", url=self._what, status=206)
@@ -101,6 +104,18 @@ class Body:
     @property
     def _what(self) -> str:
         return without_query(self._url)
+
+    @property
+    def proof(self) -> str | None:
+        """The ETag, unless the asset was changed in the very second of the answer or later.
+
+        Many servers make ETags of size and seconds: what changed just now may change again under the same one.
+
+        Source: RFC 9110, comparison of Last-Modified (8.8.2.2), which is what such an ETag rests on.
+        """
+        changed, served = date_ts(self._headers.get("Last-Modified", "")), date_ts(self._headers.get("Date", ""))
+        is_recent = changed is not None and served is not None and served - changed < _SETTLED_S
+        return None if is_recent else self.etag
 
     async def read(self) -> bytes:
         """Read the whole body.

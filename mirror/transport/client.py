@@ -168,7 +168,8 @@ class Transport:
     async def _whole(self, response: aiohttp.ClientResponse, what: str) -> Answer:
         headers = response.headers
         coding = headers.get("Content-Encoding", "")
-        decoder = Decoder(coding, limit_bytes=self._largest_page_bytes, what=what)
+        limit = self._largest_page_bytes
+        decoder = Decoder(coding, limit_bytes=limit, limit_name="download.largest_page", what=what)
         pieces: list[bytes] = []
         while True:
             try:

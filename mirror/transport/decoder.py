@@ -21,18 +21,20 @@ class Decoder:
     Args:
         coding: The ``Content-Encoding`` header's value.
         limit_bytes: The most decoded bytes that are taken.
+        limit_name: The setting that says so.
         what: The address, fit to be shown.
     Raises:
         RefusedError: The coding is not one that we undo.
     """
 
-    def __init__(self, coding: str, *, limit_bytes: int, what: str) -> None:
+    def __init__(self, coding: str, *, limit_bytes: int, limit_name: str, what: str) -> None:
         name = coding.strip().lower()
         if name not in {*_PLAIN, *_GZIP, "deflate"}:
             raise RefusedError(f"{what}: coded as {name[:40]!r}, which was not asked for", url=what)
         self._name = name
         self._inflate: zlib._Decompress | None = None
         self._limit_bytes = limit_bytes
+        self._limit_name = limit_name
         self._what = what
         self.size_bytes = 0
         """Decoded so far."""
@@ -80,5 +82,6 @@ class Decoder:
     def _counted(self, piece: bytes) -> bytes:
         self.size_bytes += len(piece)
         if self.size_bytes > self._limit_bytes:
-            raise RefusedError(f"{self._what}: larger than the limit of {self._limit_bytes} bytes", url=self._what)
+            text = f"larger than {self._limit_name} ({self._limit_bytes} bytes)"
+            raise RefusedError(f"{self._what}: {text}", url=self._what)
         return piece
