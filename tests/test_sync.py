@@ -131,6 +131,20 @@ async def test_passing_trouble_of_the_api_is_mended_by_retries(tmp_path: Path, f
     assert_agrees(tmp_path / "photos")
 
 
+async def test_api_that_asks_for_too_long_a_pause_is_asked_no_more(tmp_path: Path) -> None:
+    """Whichever call was told to wait for a day, the others neither wait for it nor are made; the next run is."""
+    async with SourceSimulator() as source:
+        source.fault("albums.json", times=1, status=429, headers={"Retry-After": "86400"})
+        config = source.config(tmp_path)
+        async with asyncio.timeout(60):
+            report = await run_sync(config)
+        assert report.exit_code == 3
+        assert source.api_requests() == 2
+        assert "longer than download.longest_retry_after" in report.passes[0].reason
+        assert (await run_sync(config)).exit_code == 0
+    assert_agrees(tmp_path / "photos")
+
+
 async def test_page_that_keeps_failing_leaves_the_watermark(tmp_path: Path) -> None:
     """The run says that it did not see everything; the next one completes."""
     async with SourceSimulator(photos=400) as source:
