@@ -219,6 +219,23 @@ async def test_vanished_file_is_fetched_again_by_a_full_pass(tmp_path: Path) -> 
     assert tree(tmp_path / "photos") == before
 
 
+async def test_earlier_bytes_that_vanished_are_not_called_stored(tmp_path: Path) -> None:
+    """A replaced picture that cannot be had, whose earlier file is lost too: gone, and not stored without a file."""
+    async with SourceSimulator() as source:
+        config = source.config(tmp_path)
+        await run_sync(config)
+        photo = max(source.race.photos.values(), key=lambda each: each.photo_id)
+        photo.name, url = f"{photo.name[:-4]}ffff", "thumbs_v2"
+        source.fault(url, times=1, status=404)
+        assert (await run_sync(config, is_full=True)).exit_code == 1
+        next((tmp_path / "photos").rglob(f"thumbnail/{photo.photo_id}_*")).unlink()
+        photo.offered = ("original", "large")
+        source.fault(url, times=1, status=404)
+        report = await run_sync(config, is_full=True)
+        assert (report.exit_code, report.gone) == (1, 1)
+    assert_agrees(tmp_path / "photos")
+
+
 async def test_newly_configured_variant_comes_without_a_new_listing(tmp_path: Path) -> None:
     """Widening the options brings what earlier passes left out."""
     async with SourceSimulator() as source:
