@@ -5,7 +5,7 @@ from outside the program: by Python's audit events, by the calls of ``os``, and 
 before it is done, so a kill at every step ends the command once between any two of them; a write is cut in half.
 
 Reads one JSON object a line, as `tests.forks.Forks` writes them; answers each with two: the process id, and at its
-end the wait status.
+end the wait status and the most memory it had, in kB.
 """
 
 import ctypes
@@ -156,7 +156,8 @@ def serve() -> None:
                 os._exit(code)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
         print(process, flush=True)  # noqa: T201 - this is how it answers
-        print(os.waitpid(process, 0)[1], flush=True)  # noqa: T201
+        _, status, usage = os.wait4(process, 0)
+        print(status, usage.ru_maxrss, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -23,11 +23,13 @@ class Ended:
         code: Its exit code, or the negative number of the signal that killed it.
         said: All it wrote to standard output and standard error.
         steps: Names of the steps it did; empty if it was killed.
+        memory_kb: The most it had in memory.
     """
 
     code: int
     said: str
     steps: tuple[str, ...]
+    memory_kb: int
 
 
 class Forks:
@@ -73,11 +75,16 @@ class Forks:
         process = await self._ask(order)
         loop = asyncio.get_running_loop()
         coming = [loop.call_later(delay, _send, process, number) for delay, number in after_s]
-        code = os.waitstatus_to_exitcode(int(await self._answer()))
+        status, memory_kb = map(int, (await self._answer()).split())
         for each in coming:
             each.cancel()
         seen = json.loads(steps.read_text()) if steps.exists() else []
-        return Ended(code=code, said=said.read_text(errors="replace"), steps=tuple(seen))
+        return Ended(
+            code=os.waitstatus_to_exitcode(status),
+            said=said.read_text(errors="replace"),
+            steps=tuple(seen),
+            memory_kb=memory_kb,
+        )
 
     async def _ask(self, order: Mapping[str, object]) -> int:
         assert self._server.stdin is not None

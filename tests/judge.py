@@ -51,11 +51,13 @@ class Judge:
 
     Args:
         served: All the digests that an asset's bytes may have.
-        spoilt: Keys whose files somebody took away or replaced: they prove nothing.
+        spoilt: Keys under which somebody put something else.
+        unnoticed: Keys whose files somebody took away or replaced, and no full pass has looked since.
     """
 
     served: dict[Asset, set[bytes]]
     spoilt: frozenset[str] = frozenset()
+    unnoticed: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, race: DemoRace) -> Self:
@@ -68,9 +70,13 @@ class Judge:
         """Believe what a race serves now, too."""
         for photo in race.photos.values():
             for variant, prefix in _PREFIXES.items():
-                body = race.picture(f"/b/{prefix}/{photo.name}.jpg")
-                assert body is not None
-                self.served.setdefault((photo.photo_id, variant), set()).add(hashlib.sha256(body).digest())
+                if body := race.picture(f"/b/{prefix}/{photo.name}.jpg"):
+                    self.served.setdefault((photo.photo_id, variant), set()).add(hashlib.sha256(body).digest())
+
+    def is_right(self, photo_id: int, variant: str, path: Path) -> bool:
+        """Whether a file holds what the source served for an asset."""
+        is_file = path.is_file() and not path.is_symlink()
+        return is_file and digest_of(path) in self.served.get((photo_id, variant), ())
 
     def check(self, root: Path, *, state: Path | None = None) -> None:
         """Look at an archive that was left in the middle.
@@ -82,7 +88,7 @@ class Judge:
         files = assets_on_disk(root) if root.exists() else {}
         for key, path in files.items():
             if key not in self.spoilt:
-                assert digest_of(path) in self.served[asset_of(key)], f"wrong bytes under {key}"
+                assert self.is_right(*asset_of(key), path), f"wrong bytes under {key}"
         if not (state / "manifest.sqlite").exists():
             assert not set(files) - self.spoilt, "files without a manifest"
             return
@@ -93,9 +99,10 @@ class Judge:
             names = {key for (key,) in known}
         for key, size_bytes, digest in stored:
             path = root / key
-            if key in self.spoilt:
+            if key in self.unnoticed:
                 continue
             assert path.is_file(), f"stored, and not there: {key}"
+            assert not path.is_symlink(), f"stored, and a link: {key}"
             assert (path.stat().st_size, digest_of(path)) == (size_bytes, digest), f"stored, and not that: {key}"
         assert set(files) - self.spoilt <= names, "files that no row knows"
 
