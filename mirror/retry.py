@@ -31,6 +31,10 @@ class RetryPolicy:
         ceiling = min(self.longest_wait_s, self.first_wait_s * 2.0 ** min(failures - 1, 100))
         return max(ceiling * random.uniform(0.5, 1.0), retry_after_s or 0.0)  # noqa: S311 - jitter is no secret
 
+    def is_too_long(self, retry_after_s: float | None) -> bool:
+        """Say whether a source asks for a longer pause than we wait."""
+        return (retry_after_s or 0.0) > self.longest_retry_after_s
+
 
 async def call_with_retry(
     call: Callable[[], Awaitable[T]],
@@ -53,11 +57,7 @@ async def call_with_retry(
     """
 
     def is_worth_it(error: BaseException) -> bool:
-        return (
-            isinstance(error, FetchError)
-            and error.transient
-            and (error.retry_after_s or 0.0) <= policy.longest_retry_after_s
-        )
+        return isinstance(error, FetchError) and error.transient and not policy.is_too_long(error.retry_after_s)
 
     def wait(state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None

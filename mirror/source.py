@@ -190,7 +190,11 @@ class Source:
                 return parse(judge(answer), answer)
             except ThrottledError as error:
                 # Everybody waits: a second call in flight would only be refused as well.
-                self.transport.hold_api(self.retry.wait_s(1, error.retry_after_s))
+                wait_s, is_final = (
+                    self.retry.wait_s(1, error.retry_after_s),
+                    self.retry.is_too_long(error.retry_after_s),
+                )
+                self.transport.hold_api(wait_s, is_final=is_final)
                 raise
 
         retry = replace(self.retry, attempts=1) if self._is_down else self.retry

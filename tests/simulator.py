@@ -51,6 +51,11 @@ class Fault:
     Args:
         page: Only requests for this page of a listing.
         does: Whatever else a server can do.
+        body: What is answered; the picture itself where none is given but something is done to it.
+        change: Makes other bytes of them.
+        cut_after: The connection is reset after so many bytes of what was promised.
+        stall_after: Silence after so many bytes of it.
+        stalls: Silence before the first byte.
     """
 
     path_contains: str
@@ -58,7 +63,9 @@ class Fault:
     status: int = 200
     body: bytes | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    change: Callable[[bytes], bytes] | None = None
     cut_after: int | None = None
+    stall_after: int | None = None
     stalls: bool = False
     page: int | None = None
     does: Answer | None = None
@@ -68,18 +75,34 @@ class Fault:
         page_fits = self.page is None or seen.query.get("page") == str(self.page)
         return self.times > 0 and self.path_contains in seen.path and page_fits
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Do it."""
+    @property
+    def needs_picture(self) -> bool:
+        """Whether it is the picture itself that something is done to."""
+        is_done = self.change is not None or self.cut_after is not None or self.stall_after is not None
+        return self.body is None and is_done
+
+    async def answer(self, request: web.Request, body: bytes | None) -> web.StreamResponse:
+        """Do it to a body."""
         if self.stalls:
-            await asyncio.sleep(3600)
-        if self.cut_after is not None and self.body is not None:
-            response = web.StreamResponse(headers={"Content-Length": str(len(self.body)), **self.headers})
-            await response.prepare(request)
-            await response.write(self.body[: self.cut_after])
-            assert request.transport is not None
+            await _silence(request)
+        if self.change is not None:
+            body = self.change(body or b"")
+        if (self.cut_after is None and self.stall_after is None) or body is None:
+            return web.Response(status=self.status, body=body, headers=self.headers)
+        response = web.StreamResponse(headers={"Content-Length": str(len(body)), **self.headers})
+        await response.prepare(request)
+        await response.write(body[: self.cut_after if self.stall_after is None else self.stall_after])
+        if self.stall_after is not None:
+            await _silence(request)
+        if request.transport is not None:
             request.transport.abort()
-            return response
-        return web.Response(status=self.status, body=self.body, headers=self.headers)
+        return response
+
+
+async def _silence(request: web.Request) -> None:
+    """Say nothing until the client has left: a request that nobody waits for is none in flight."""
+    while request.transport is not None and not request.transport.is_closing():
+        await asyncio.sleep(0.02)
 
 
 class SourceSimulator(DemoService):
@@ -101,9 +124,7 @@ class SourceSimulator(DemoService):
                 fault.times -= 1
                 if fault.does is not None:
                     return await fault.does(request, await self.honest(seen, request))
-                if fault.cut_after is not None and fault.body is None:
-                    fault.body = self.race.picture(seen.path)
-                return await fault.answer(request)
+                return await fault.answer(request, self.race.picture(seen.path) if fault.needs_picture else fault.body)
         return None
 
     async def honest(self, seen: Request, request: web.Request) -> web.Response:

@@ -93,6 +93,37 @@ async def test_a_command_that_only_asks_stops_at_the_first_signal(tmp_path: Path
             assert b"Traceback" not in blamed
 
 
+_SIGNALLED_IN_A_FINALIZER = """
+import os, signal, sys
+class Dropped:
+    def __del__(self):
+        os.kill(os.getpid(), signal.{name})
+def on_open(event, details):
+    if event == "open" and str(details[0]).endswith("mirror.toml"):
+        Dropped()
+sys.addaudithook(on_open)
+from mirror.cli import main
+sys.exit(main(["sync"]))
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+async def test_a_signal_is_heard_while_an_object_is_thrown_away(tmp_path: Path, name: str, code: int) -> None:
+    """Python drops what is raised there: the command ends all the same, and calmly."""
+    async with SourceSimulator() as source:
+        source.config(tmp_path)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            _SIGNALLED_IN_A_FINALIZER.format(name=name),
+            cwd=tmp_path,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, blamed = await process.communicate()
+        assert (process.returncode, blamed) == (code, b"mirror: stopped\n")
+        assert source.requests == []
+
+
 async def test_serve_prints_what_works_and_ends_well(tmp_path: Path) -> None:
     """The printed configuration is valid as it stands, every command works with it, and Ctrl-C is the way to end."""
     async with started(tmp_path, "demo", "--serve", "--photos", "5") as service:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import sqlite3
 from importlib import resources
 from pathlib import Path
@@ -73,6 +74,27 @@ async def test_newer_manifest_is_refused_byte_for_byte(tmp_path: Path, journal: 
         connection.execute(f"PRAGMA journal_mode = {journal}")
         connection.execute(f"PRAGMA user_version = {VERSION + 6}")
     assert f"version {VERSION + 6}, but this program knows versions up to {VERSION}" in await refused(path)
+
+
+async def test_transaction_that_was_cut_off_without_a_wal_is_taken_back(tmp_path: Path) -> None:
+    """A kill while the WAL was being brought, or on a disk that has none, leaves a journal: the next opening uses it."""
+    async with desk_at(tmp_path) as desk:
+        path = desk.path
+    left = tmp_path / "left" / path.name
+    left.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement in ("PRAGMA journal_mode = DELETE", "PRAGMA cache_size = 1", "BEGIN"):
+            connection.execute(statement)
+        connection.execute("DELETE FROM archive")
+        connection.executemany("INSERT INTO photo_json VALUES (?, ?)", [(number, "x" * 3000) for number in range(50)])
+        for side in ("", "-journal"):
+            shutil.copy(f"{path}{side}", f"{left}{side}")
+        connection.execute("ROLLBACK")
+    manifest = await Manifest.open(left, create=True)
+    await manifest.aclose()
+    with ManifestReader(left) as reader:
+        assert reader.archive_id() == manifest.archive_id
+    assert "manifest.sqlite-journal" not in names_in(left.parent)
 
 
 async def test_manifest_cut_short_is_refused_byte_for_byte(tmp_path: Path) -> None:

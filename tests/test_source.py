@@ -172,7 +172,7 @@ class Wire:
         self.asked.append((url, dict(params), dict(headers)))
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
-    def hold_api(self, seconds: float) -> None:
+    def hold_api(self, seconds: float, *, is_final: bool = False) -> None:
         """Remember a hold."""
         self.held_s += seconds
 

@@ -131,6 +131,20 @@ async def test_passing_trouble_of_the_api_is_mended_by_retries(tmp_path: Path, f
     assert_agrees(tmp_path / "photos")
 
 
+async def test_api_that_asks_for_too_long_a_pause_is_asked_no_more(tmp_path: Path) -> None:
+    """Whichever call was told to wait for a day, the others neither wait for it nor are made; the next run is."""
+    async with SourceSimulator() as source:
+        source.fault("albums.json", times=1, status=429, headers={"Retry-After": "86400"})
+        config = source.config(tmp_path)
+        async with asyncio.timeout(60):
+            report = await run_sync(config)
+        assert report.exit_code == 3
+        assert source.api_requests() == 2
+        assert "longer than download.longest_retry_after" in report.passes[0].reason
+        assert (await run_sync(config)).exit_code == 0
+    assert_agrees(tmp_path / "photos")
+
+
 async def test_page_that_keeps_failing_leaves_the_watermark(tmp_path: Path) -> None:
     """The run says that it did not see everything; the next one completes."""
     async with SourceSimulator(photos=400) as source:
@@ -203,6 +217,23 @@ async def test_vanished_file_is_fetched_again_by_a_full_pass(tmp_path: Path) -> 
         report = await run_sync(config, is_full=True)
         assert (report.vanished, report.stored, source.pictures_asked()) == (1, 1, 1)
     assert tree(tmp_path / "photos") == before
+
+
+async def test_earlier_bytes_that_vanished_are_not_called_stored(tmp_path: Path) -> None:
+    """A replaced picture that cannot be had, whose earlier file is lost too: gone, and not stored without a file."""
+    async with SourceSimulator() as source:
+        config = source.config(tmp_path)
+        await run_sync(config)
+        photo = max(source.race.photos.values(), key=lambda each: each.photo_id)
+        photo.name, url = f"{photo.name[:-4]}ffff", "thumbs_v2"
+        source.fault(url, times=1, status=404)
+        assert (await run_sync(config, is_full=True)).exit_code == 1
+        next((tmp_path / "photos").rglob(f"thumbnail/{photo.photo_id}_*")).unlink()
+        photo.offered = ("original", "large")
+        source.fault(url, times=1, status=404)
+        report = await run_sync(config, is_full=True)
+        assert (report.exit_code, report.gone) == (1, 1)
+    assert_agrees(tmp_path / "photos")
 
 
 async def test_newly_configured_variant_comes_without_a_new_listing(tmp_path: Path) -> None:

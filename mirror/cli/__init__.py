@@ -1,11 +1,16 @@
 """The command line: arguments, logging, signals, exit codes."""
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from mirror.cli.exit_codes import Stopped, exit_code
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 __all__ = ["main"]
 
@@ -18,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # Before and after a command's own handlers too, SIGTERM must be as orderly as Ctrl-C.
     before = signal.signal(signal.SIGTERM, _on_sigterm)
+    hook, sys.unraisablehook = sys.unraisablehook, _on_unraisable
     try:
         from mirror.cli.app import run_command
 
@@ -27,7 +33,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return exit_code(error)
     finally:
         signal.signal(signal.SIGTERM, before)
+        sys.unraisablehook = hook
 
 
 def _on_sigterm(number: int, _: FrameType | None) -> None:
     raise Stopped(number)
+
+
+def _on_unraisable(lost: "UnraisableHookArgs", /) -> None:
+    """End at once when a stop was raised where Python drops it: while an object was being thrown away."""
+    if isinstance(lost.exc_value, (KeyboardInterrupt, Stopped)):
+        sys.stderr.write("mirror: stopped\n")
+        sys.stderr.flush()
+        os._exit(exit_code(lost.exc_value))
+    sys.__unraisablehook__(lost)

@@ -177,8 +177,15 @@ def _judge(path: Path, application_id: int, version: int) -> None:
 def _judge_with_side_file(path: Path) -> None:
     """Judge again with what a killed run had not brought into the file; reading alone changes nothing."""
     with translated(path), closing(sqlite3.connect(uri_of(path, "mode=ro"), uri=True, timeout=_BUSY_S)) as connection:
-        application_id = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        try:
+            application_id = connection.execute("PRAGMA application_id").fetchone()[0]
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+                raise
+            # Killed or cut off in the midst of a transaction without a WAL, such as the one that brings the WAL. Only
+            # opening for writing takes it back; the file's own header was found right.
+            return
     _judge(path, application_id, version)
 
 

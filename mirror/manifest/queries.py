@@ -190,11 +190,12 @@ def _open(path: Path) -> sqlite3.Connection:
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
                 raise translate(error, path) from error
-    if wal.exists() and wal.stat().st_size:
-        raise ManifestError(
-            f"{path}: a killed run left changes in {wal.name}, and nothing can be written here: "
-            "copy both files to a disk that can be written and read them there"
-        )
+    for side in (wal, side_file(path, "-journal")):
+        if side.exists() and side.stat().st_size:
+            raise ManifestError(
+                f"{path}: a killed run left changes in {side.name}, and nothing can be written here: "
+                "copy both files to a disk that can be written and read them there"
+            )
     with translated(path):
         return _connect(path, "mode=ro&immutable=1")
 

@@ -20,6 +20,8 @@ _CONTENT = (
     "key = ?, stored_url = ?, size_bytes = ?, sha256 = ?, width_px = ?, height_px = ?, taken_at = ?, etag = ?, "
     "last_modified = ?, stored_at = ?, verified_at = NULL WHERE asset_id = ?"
 )
+# Bytes that are lost must not count as the same when they come again.
+_LOST = "size_bytes = NULL, sha256 = NULL, etag = NULL, last_modified = NULL, verified_at = NULL"
 
 
 class _Row(NamedTuple):
@@ -252,8 +254,18 @@ def settle(ledger: Ledger, adopted: Sequence[int], dropped: Sequence[int]) -> in
 # -- stored, and wanted again ---------------------------------------------------------------------------------------
 
 
+def _lose_earlier(ledger: Ledger, asset_ids: Sequence[int]) -> None:
+    """Forget bytes that are no longer held while newer ones are wanted: if those never come, nothing is stored."""
+    ledger.connection.execute(
+        f"UPDATE asset SET {_LOST} WHERE asset_id IN (SELECT value FROM json_each(?)) AND state = 'wanted'",  # noqa: S608
+        (id_list(asset_ids),),
+    )
+
+
 def want_again(ledger: Ledger, asset_ids: Sequence[int], why: str, *, is_lost: bool) -> int:
     """Want stored assets once more; the key stays theirs."""
+    if is_lost:
+        _lose_earlier(ledger, asset_ids)
     run = ledger.connection
     rows = run.execute(
         "SELECT a.asset_id, a.host, a.variant, p.race_id, p.photo_id, hex(a.sha256) FROM asset AS a "
@@ -262,10 +274,9 @@ def want_again(ledger: Ledger, asset_ids: Sequence[int], why: str, *, is_lost: b
         (id_list(asset_ids),),
     ).fetchall()
     first = ledger.take_wanted_no(len(rows)) + 1
-    # Bytes that are lost must not count as the same when they come again.
-    lost = "size_bytes = NULL, sha256 = NULL, etag = NULL, last_modified = NULL, verified_at = NULL, "
+    lost = f"{_LOST}, " if is_lost else ""
     run.executemany(
-        f"UPDATE asset SET state = 'wanted', {lost if is_lost else ''}{FRESH_START}, wanted_no = ? WHERE asset_id = ?",  # noqa: S608
+        f"UPDATE asset SET state = 'wanted', {lost}{FRESH_START}, wanted_no = ? WHERE asset_id = ?",  # noqa: S608
         [(number, row[0]) for number, row in enumerate(rows, first)],
     )
     run.executemany(

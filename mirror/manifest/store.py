@@ -205,7 +205,7 @@ class Manifest(ManifestThread):
         return await self._write_durably(recording.settle, adopted, dropped)
 
     async def stored_batch(self, after_asset_id: int, limit: int) -> list[StoredRow]:
-        """Stored assets of the selection with a higher id, in its order."""
+        """Assets of the selection whose bytes are held, stored or wanted anew, with a higher id, in its order."""
         return await self._read(summary.stored_batch, after_asset_id, limit)
 
     async def held_batch(self, after_asset_id: int, limit: int) -> list[HeldRow]:

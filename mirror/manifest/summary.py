@@ -16,10 +16,10 @@ def known_sizes(ledger: Ledger) -> dict[str, tuple[int, int]]:
 
 
 def stored_batch(ledger: Ledger, after_asset_id: int, limit: int) -> list[StoredRow]:
-    """Stored assets by id."""
+    """Assets whose bytes are held, by id."""
     rows = ledger.connection.execute(
         "SELECT a.asset_id, a.key, a.size_bytes FROM asset AS a CROSS JOIN photo AS p ON p.photo_no = a.photo_no "  # noqa: S608
-        f"WHERE a.asset_id > ? AND a.state = 'stored' AND {IS_SELECTED} ORDER BY a.asset_id LIMIT ?",
+        f"WHERE a.asset_id > ? AND a.sha256 IS NOT NULL AND {IS_SELECTED} ORDER BY a.asset_id LIMIT ?",
         (after_asset_id, limit),
     )
     return [StoredRow(asset_id=asset_id, key=key, size_bytes=size) for asset_id, key, size in rows]

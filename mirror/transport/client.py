@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import aiohttp
 from multidict import CIMultiDict
 
-from mirror.errors import RefusedError, UnreachableError
+from mirror.errors import HeldError, RefusedError, UnreachableError
 from mirror.hosts import HostRules, without_query
 from mirror.pace import HostPace
 from mirror.transport.answers import FOREIGN, date_ts, reading_failed, retry_after_s
@@ -119,6 +119,7 @@ class Transport:
         self._largest_page_bytes = largest_page_bytes
         self._api_places = asyncio.Semaphore(_API_CALLS_AT_ONCE)
         self._api_held_until = 0.0
+        self._api_closed_s = 0.0
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -140,7 +141,7 @@ class Transport:
             raise RefusedError(f"{what}: not at the API's address {self._api_origin}", url=what)
         query = urlencode(params)
         async with self._api_places:
-            await self._wait_for_api()
+            await self._wait_for_api(what)
             self.api_calls += 1
             log.debug("GET %s", what)
             try:
@@ -150,13 +151,15 @@ class Transport:
                 text = f"no whole answer in {self._api_answer_s:.0f} s"
                 raise UnreachableError(f"{what}: {text}", url=what) from None
 
-    async def _wait_for_api(self) -> None:
-        """Wait out the hold, and what was added to it meanwhile."""
-        while True:
-            wait_s = self._api_held_until - time.monotonic()
-            if wait_s <= 0:
-                return
-            await asyncio.sleep(wait_s)
+    async def _wait_for_api(self, what: str) -> None:
+        """Wait out the hold, and what was added to it meanwhile; one that is too long is not waited for at all."""
+        while self._api_closed_s or self._api_held_until > time.monotonic():
+            if self._api_closed_s:
+                text = (
+                    f"the API asked for a pause of {self._api_closed_s:.0f} s, longer than download.longest_retry_after"
+                )
+                raise HeldError(text, url=what, retry_after_s=self._api_closed_s)
+            await asyncio.sleep(self._api_held_until - time.monotonic())
 
     async def _ask_api(self, url: str, headers: CIMultiDict[str], what: str) -> Answer:
         response = await self.connections.get(url, headers, is_api=True)
@@ -190,9 +193,15 @@ class Transport:
             location=_location(what, headers.get("Location", "")),
         )
 
-    def hold_api(self, seconds: float) -> None:
-        """Begin no API call for a while."""
+    def hold_api(self, seconds: float, *, is_final: bool = False) -> None:
+        """Begin no API call for a while.
+
+        Args:
+            is_final: That is longer than we wait: begin none in this run.
+        """
         self._api_held_until = max(self._api_held_until, time.monotonic() + seconds)
+        if is_final:
+            self._api_closed_s = seconds
 
     # -- pictures -----------------------------------------------------------------------------------------------
 
