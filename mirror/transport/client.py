@@ -83,7 +83,7 @@ class Transport:
         proxy: str | None = None,
         trust_env_proxy: bool = True,
         ca_file: Path | None = None,
-        most_requests: int = 64,
+        most_requests: int = 128,
         new_pace: Callable[[], HostPace] = HostPace,
         limit_rate_bytes_s: float | None = None,
         on_bytes: Callable[[int], None] | None = None,
