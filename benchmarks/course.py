@@ -1,6 +1,7 @@
 """The course of the pace: how many requests are in flight over a line, and how full it is, tenth by tenth of a second."""
 
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def ways(scale: float) -> list[Way]:
 
 def follow(folder: Path, host: place.PhotoHost, way: Way) -> Course:
     """Archive over a line with default settings."""
-    scratch = folder / "runs" / f"course-{way.variant}-{way.rate_bytes_s:.0f}"
+    scratch = folder / "runs" / f"course-{way.variant}-{way.rate_bytes_s:.0f}-{time.time_ns()}"
     scratch.mkdir(parents=True, exist_ok=True)
     log = scratch / "line.jsonl"
     with place.line(host.port, delay_s=way.delay_s, rate_bytes_s=way.rate_bytes_s, log=log) as port:
