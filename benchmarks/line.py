@@ -28,7 +28,6 @@ class Width:
     def through_at(self, size_bytes: int) -> float:
         """Say when so many bytes, given in now, have left the narrow place."""
         self._free_at = max(self._free_at, time.monotonic()) + size_bytes / self._rate_bytes_s
-        self.sent_bytes += size_bytes
         return self._free_at
 
 
@@ -96,6 +95,7 @@ class Line:
             nonlocal on_the_way
             on_the_way -= len(data)
             moved.set()
+            width.sent_bytes += len(data)
             if width is self.down:
                 look(data)
             if not target.is_closing():
