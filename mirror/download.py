@@ -19,8 +19,8 @@ from mirror.transport import Body, Transport
 
 log = logging.getLogger(__name__)
 
-_SMALL_BYTES = 1024 * 1024
-"""Up to this size a body is read whole and goes to disk in one hop."""
+_SMALL_BYTES = 512 * 1024
+"""Up to this size a body is read whole and goes to disk in one hop; the most at once are 64 MiB in all."""
 _WORTH_KEEPING_BYTES = 256 * 1024
 _LONGEST_ETAG = 120
 

@@ -74,6 +74,8 @@ class Feed:
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _is_stale: bool = True
     """Whether the manifest may want more than the lanes have read."""
+    _reading: asyncio.Future[None] | None = None
+    """Reads ahead beside the handing out: a page or a group that the manifest writes down must hold up nobody."""
     _is_listed: bool = False
     _is_stopped: bool = False
 
@@ -103,17 +105,39 @@ class Feed:
 
     async def jobs(self) -> AsyncGenerator[Job, None]:
         """Hand out jobs, in turn over the hosts that may be asked."""
-        while not self._is_stopped:
-            self._news.clear()
-            await self._read_ahead()
-            is_idle = True
-            for job in self._ready():
-                is_idle = False
-                yield job
-            if is_idle:
-                if self._is_at_end():
-                    return
-                await self._wait()
+        try:
+            while not self._is_stopped:
+                self._news.clear()
+                self._begin_reading()
+                is_idle = True
+                for job in self._ready():
+                    is_idle = False
+                    yield job
+                if is_idle:
+                    if self._is_at_end():
+                        return
+                    await self._wait()
+        finally:
+            await self._end_reading()
+
+    def _begin_reading(self) -> None:
+        """Take what was read, and read on where lanes run low or the manifest has more."""
+        if self._reading is not None and self._reading.done():
+            reading, self._reading = self._reading, None
+            reading.result()  # what the manifest raised ends the run
+        is_due = self._is_stale or any(self._is_low(host, lane) for host, lane in self._lanes.items())
+        if self._reading is None and is_due:
+            self._reading = asyncio.ensure_future(self._read_ahead())
+            self._reading.add_done_callback(lambda _: self._news.set())
+
+    async def _end_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            # Its failure, if it had one, is told by whatever ended us.
+            await asyncio.gather(self._reading, return_exceptions=True)
+
+    def _is_low(self, host: str, lane: _Lane) -> bool:
+        return not lane.is_exhausted and len(lane.ahead) < _BATCH // 2 and not self.hosts.is_closed(host)
 
     async def _read_ahead(self) -> None:
         if self._is_stale:
@@ -123,7 +147,7 @@ class Feed:
             for lane in self._lanes.values():
                 lane.is_exhausted = False
         for host, lane in self._lanes.items():
-            if not lane.is_exhausted and len(lane.ahead) < _BATCH // 2 and not self.hosts.is_closed(host):
+            if self._is_low(host, lane):
                 found = await self.find_jobs(host, lane.after_no, _BATCH)
                 lane.ahead.extend(found)
                 lane.after_no = found[-1].wanted_no if found else lane.after_no
@@ -131,7 +155,8 @@ class Feed:
 
     def _ready(self) -> Iterator[Job]:
         """At most one job of each host, so that a long lane does not keep the others waiting."""
-        for host, lane in self._lanes.items():
+        # A copy: while a job is taken, a new host may be read.
+        for host, lane in tuple(self._lanes.items()):
             if self._is_stopped or self.hosts.is_closed(host) or self.hosts.held_s(host) > 0:
                 continue
             # Some more than the host takes at once: those that pause before a retry hold no place there.
@@ -144,6 +169,7 @@ class Feed:
         return (
             self._is_listed
             and not self._is_stale
+            and self._reading is None
             and not self._busy
             and all(lane.is_empty or self.hosts.is_closed(host) for host, lane in self._lanes.items())
         )

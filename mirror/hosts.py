@@ -49,7 +49,8 @@ def without_query(url: str) -> str:
 
 def path_of(url: str) -> str:
     """Host and path of a URL: what tells whether it changed; its query may be a signature."""
-    return f"{host_of(url)}{urlsplit(url).path}"
+    origin = origin_of(url)
+    return f"{_host_of_origin(origin)}{url[len(origin) :].partition('?')[0].partition('#')[0]}"
 
 
 def request_form(url: str) -> str:

@@ -3,6 +3,7 @@
 import re
 import string
 import unicodedata
+from functools import lru_cache
 
 from mirror.model import Race, RaceDay
 
@@ -147,8 +148,18 @@ def asset_key(
         "name": text(uploaded_stem(uploaded_filename or "")) if "{name}" in template else "",
         "year": str(year) if year else "undated",
     }
-    parts = [REPEATED.sub(r"\1", part.format_map(values)).strip(EDGES) or "unnamed" for part in template.split("/")]
-    return "/".join(_defuse(unicodedata.normalize("NFC", part)) for part in parts) + f".{extension}"
+    folders, slash, name = template.format_map(values).rpartition("/")
+    return f"{_portable_folders(folders)}{slash}{_portable(name)}.{extension}"
+
+
+@lru_cache(maxsize=1024)
+def _portable_folders(path: str) -> str:
+    # Nearly every asset of a group lies in the same few folders.
+    return "/".join(map(_portable, path.split("/"))) if path else ""
+
+
+def _portable(part: str) -> str:
+    return _defuse(unicodedata.normalize("NFC", REPEATED.sub(r"\1", part).strip(EDGES) or "unnamed"))
 
 
 def version_key(key: str, sha256_hex: str) -> str:

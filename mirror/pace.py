@@ -55,7 +55,7 @@ class HostPace:
         patience_s: How long the host may fail everything before it is asked no more in this run.
     """
 
-    def __init__(self, *, start: int = 8, least: int = 1, most: int = 64, patience_s: float = 300.0) -> None:
+    def __init__(self, *, start: int = 8, least: int = 1, most: int = 128, patience_s: float = 300.0) -> None:
         self.limit = max(least, min(start, most))
         self.least = least
         self.most = most

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from pydantic import BeforeValidator, ValidationError
 
 from mirror.errors import PayloadError
 from mirror.fields import Bibs, Count, Id, Lenient, Text, as_id, as_items
+from mirror.hosts import origin_of
 from mirror.model import VARIANTS, Album, Page, Photo, Race, RaceDay, Reject, Variant
 
 _LONGEST_URL = 4096
@@ -82,10 +84,16 @@ def _as_json(record: object) -> str:
 
 def _usable_url(url: str) -> bool:
     """Whether an address is absolute http(s) and clean; which hosts may be asked is judged when it is asked."""
-    if not url.lower().startswith(("https://", "http://")) or len(url) > _LONGEST_URL or not url.isprintable():
+    return len(url) <= _LONGEST_URL and url.isprintable() and _is_usable_origin(origin_of(url))
+
+
+@lru_cache(maxsize=512)
+def _is_usable_origin(origin: str) -> bool:
+    # Nearly all photos of a race come from a few hosts: each is judged once.
+    if not origin.lower().startswith(("https://", "http://")):
         return False
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(origin)
         return bool(parts.hostname) and parts.port != 0 and not any(c.isspace() for c in parts.netloc)
     except ValueError:
         return False

@@ -64,8 +64,8 @@ def file(tmp_path: Path) -> ConfigFile:
         ("[download]\nvariants = []", f"2: download.variants: found [], {VARIANTS}"),
         ('[download]\nallowed_hosts = ["http://a/"]', f'2: download.allowed_hosts: found ["http://a/"], {HOSTS}'),
         (
-            "[download]\nleast_requests = 70",
-            "2: download.least_requests: is 70, expected at most most_requests, 64",
+            "[download]\nleast_requests = 140",
+            "2: download.least_requests: is 140, expected at most most_requests, 128",
         ),
         ('[listing]\nfull_every = "often"', f'2: listing.full_every: found "often", {AUTO_DURATION}'),
         ('[archive]\ntemplate = "{photo_id}"', f'2: archive.template: found "{{photo_id}}": {TEMPLATE}'),

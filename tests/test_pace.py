@@ -88,7 +88,7 @@ def test_pace_reaches_its_most_soon_on_a_long_line(rtt_s: float) -> None:
     """Where delay is all that limits, the cap is reached within seconds."""
     pace = HostPace()
     thumbnails(pace, rtt_s=rtt_s).run(1.5 + 20 * rtt_s)
-    assert pace.limit == 64
+    assert pace.limit == 128
 
 
 def test_pace_stays_at_its_most_on_a_long_line() -> None:
@@ -97,7 +97,7 @@ def test_pace_stays_at_its_most_on_a_long_line() -> None:
     line = thumbnails(pace).run(2)
     before = line.done
     line.run(20)
-    assert line.done - before > 0.95 * 20 * 64 / 0.05
+    assert line.done - before > 0.95 * 20 * 128 / 0.05
 
 
 def test_pace_is_small_on_a_slow_line_with_large_pictures() -> None:
@@ -172,7 +172,7 @@ def test_pace_recovers_when_a_host_stops_throttling() -> None:
     assert pace.limit <= 6
     line.most = 1000
     line.run(40)
-    assert pace.limit == 64
+    assert pace.limit == 128
 
 
 def test_pace_learns_nothing_from_times_of_little_work() -> None:

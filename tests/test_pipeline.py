@@ -181,6 +181,40 @@ def feed_of(wanted: Wanted, hosts: Hosts | None = None) -> Feed:
     return Feed(find_hosts=wanted.find_hosts, find_jobs=wanted.find_jobs, hosts=hosts or Hosts())
 
 
+async def test_feed_goes_on_while_the_manifest_is_busy() -> None:
+    """What was read ahead is handed out though the next reading waits for the manifest, as it does in a commit."""
+    wanted, is_busy = Wanted(*(job(number, "a") for number in range(1, 2001))), asyncio.Event()
+
+    class Busy(Wanted):
+        async def find_jobs(self, host: str, after_no: int, limit: int) -> list[Job]:
+            if after_no:
+                await is_busy.wait()
+            return await super().find_jobs(host, after_no, limit)
+
+    feed = feed_of(Busy(*wanted.jobs))
+    seen = []
+    async for each in feed.jobs():
+        seen.append(each.asset_id)
+        feed.finish(each)
+        if len(seen) == 500:
+            is_busy.set()
+            feed.end_listing()
+    assert seen == list(range(1, 2001))
+
+
+async def test_feed_raises_what_the_manifest_raised() -> None:
+    """A manifest that fails while it is read ahead ends the run."""
+
+    class Broken(Wanted):
+        async def find_jobs(self, host: str, after_no: int, limit: int) -> list[Job]:
+            raise OSError("disk on fire")
+
+    feed = feed_of(Broken(job(1, "a")))
+    with pytest.raises(OSError, match="disk on fire"):
+        async for _ in feed.jobs():
+            pass
+
+
 async def test_feed_hands_out_each_job_once_and_ends() -> None:
     """Two thousand assets at two hosts come once each."""
     feed = feed_of(Wanted(*(job(number, "ab"[number % 2]) for number in range(1, 2001))))

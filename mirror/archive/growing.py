@@ -6,7 +6,7 @@ import hashlib
 import io
 import mmap
 import os
-import secrets
+import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -24,8 +24,8 @@ _PIECE_BYTES = 1024 * 1024
 
 
 def flight_name(asset_id: int) -> str:
-    """Make a name for a draft in flight; the next run deletes what bears it."""
-    return f"{asset_id}.{secrets.token_hex(8)}"
+    """Make a name for a draft in flight, unlike any other; the next run deletes what bears it."""
+    return f"{asset_id}.{random.getrandbits(64):016x}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The command line: arguments, logging, signals, exit codes."""
 
+import gc
 import os
 import signal
 import sys
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+_OBJECTS_BETWEEN_LOOKS = 20_000
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; no traceback reaches a user.
@@ -21,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: What was typed behind ``mirror``; None takes the process's own.
     """
+    # Imports and pages make many objects and hardly a cycle: looking for cycles less often saves a tenth of all work.
+    gc.set_threshold(_OBJECTS_BETWEEN_LOOKS)
     # Before and after a command's own handlers too, SIGTERM must be as orderly as Ctrl-C.
     before = signal.signal(signal.SIGTERM, _on_sigterm)
     hook, sys.unraisablehook = sys.unraisablehook, _on_unraisable

@@ -129,7 +129,7 @@ class DownloadSettings(Section):
     concurrency: AutoCount = "auto"
     least_requests: AtOnce = 1
     start_requests: AtOnce = 8
-    most_requests: AtOnce = 64
+    most_requests: AtOnce = 128
     attempts: Annotated[int, whole(1, 1000)] = 5
     first_wait: Duration = 0.5
     longest_wait: Duration = 60.0

@@ -1,5 +1,7 @@
 """The ledger: what the source listed, what the archive wants, holds and lost. The only package that imports sqlite3."""
 
+from typing import TYPE_CHECKING, Any
+
 from mirror.manifest.adoption import Claim, Found, Owner
 from mirror.manifest.checking import Choice, StoredFile
 from mirror.manifest.coverage import AlbumCount, CoverageReader, DayCount, DayKey, Duplicate, Hours
@@ -8,11 +10,9 @@ from mirror.manifest.exports import note_export
 from mirror.manifest.finding import FoundFile, FoundPhoto, PhotoFinder, Search
 from mirror.manifest.forgetting import DoomedFile, DoomedPhoto, ExportRow
 from mirror.manifest.history import Change, HistoryReader, Span
-from mirror.manifest.keeping import KeepingManifest, KeepingReader
 from mirror.manifest.missing import FailureReader, Missed, Trouble
 from mirror.manifest.pruning import DayShare, Prunable
 from mirror.manifest.queries import ManifestReader
-from mirror.manifest.rebuilt import RebuiltManifest
 from mirror.manifest.rows import (
     Commit,
     Counts,
@@ -28,11 +28,15 @@ from mirror.manifest.rows import (
     StoredRow,
     Unlisted,
 )
-from mirror.manifest.store import Manifest
 from mirror.manifest.text import at_text
 from mirror.manifest.tree_rows import OldVersion
 from mirror.manifest.watching import BibNews, NewPhoto, RunNews
 from mirror.manifest.workshop import Workshop, forgotten_in, id_of
+
+if TYPE_CHECKING:
+    from mirror.manifest.keeping import KeepingManifest, KeepingReader
+    from mirror.manifest.rebuilt import RebuiltManifest
+    from mirror.manifest.store import Manifest
 
 __all__ = [
     "AlbumCount",
@@ -93,3 +97,17 @@ __all__ = [
     "id_of",
     "note_export",
 ]
+
+_WRITING = {
+    "KeepingManifest": "mirror.manifest.keeping", "KeepingReader": "mirror.manifest.keeping",
+    "Manifest": "mirror.manifest.store", "RebuiltManifest": "mirror.manifest.rebuilt",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Import a writing face when it is first asked for: commands that only read need no event loop."""
+    if name not in _WRITING:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - the face is lazy
+
+    return getattr(import_module(_WRITING[name]), name)

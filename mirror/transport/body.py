@@ -16,6 +16,8 @@ from mirror.transport.watch import Watch
 
 _BURST_S = 0.25
 _SETTLED_S = 2.0
+_AT_ONCE_BYTES = 65_536
+"""Up to this size a body fits into any buffer on its way, and its pieces are no news to the pace."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -23,6 +25,9 @@ class Flow:
     """What all bodies share: caps, least rate, and the speed limit."""
 
     watch: Watch
+    """Ends waits for the next piece."""
+    patience: Watch
+    """Ends waits for a whole small body, so that its rate is judged."""
     least_rate_bytes_s: float
     least_rate_after_s: float
     largest_asset_bytes: int
@@ -127,9 +132,9 @@ class Body:
         flow = self._flow
         if wire_bytes is None or self._decoder is not None or flow.limit_rate_bytes_s:
             return b"".join([piece async for piece in self.chunks(65_536)])
-        if self._content.total_bytes < wire_bytes:
+        if self._content.total_bytes < wire_bytes and not (wire_bytes <= _AT_ONCE_BYTES and await self._arrives()):
             return b"".join([data async for data in self._raw()])
-        # All of it is here already: the usual case for small pictures, so nothing may cost much.
+        # All of it is here: the usual case for small pictures, so nothing may cost much.
         try:
             data = await self._content.readany()
         except FOREIGN as error:
@@ -139,6 +144,22 @@ class Body:
             flow.on_bytes(len(data))
         self._check_length()
         return data
+
+    async def _arrives(self) -> bool:
+        """Wait for a whole small body, woken once and not by each piece of it; false if it takes long."""
+        began_at = time.monotonic()
+        limit = self._flow.patience.begin()
+        try:
+            async with limit:
+                await self._content.wait_eof()
+        except FOREIGN as error:
+            if limit.expired():
+                return False
+            raise reading_failed(error, self._what, status=self.status) from None
+        finally:
+            self._flow.patience.end(limit)
+            self._waited_s += time.monotonic() - began_at
+        return True
 
     async def chunks(self, size_bytes: int) -> AsyncIterator[bytes]:
         """Read the body in pieces of about one size, decoded; what came before a failure comes out before it.

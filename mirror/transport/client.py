@@ -83,7 +83,7 @@ class Transport:
         proxy: str | None = None,
         trust_env_proxy: bool = True,
         ca_file: Path | None = None,
-        most_requests: int = 64,
+        most_requests: int = 128,
         new_pace: Callable[[], HostPace] = HostPace,
         limit_rate_bytes_s: float | None = None,
         on_bytes: Callable[[int], None] | None = None,
@@ -95,8 +95,10 @@ class Transport:
         self.api_calls = 0
         self.asset_requests = 0
         self._watch = Watch(2 * (connect_s + stall_s))
+        self._patience = Watch(least_rate_after_s)
         self.flow = Flow(
             watch=self._watch,
+            patience=self._patience,
             least_rate_bytes_s=least_rate_bytes_s,
             least_rate_after_s=least_rate_after_s,
             largest_asset_bytes=largest_asset_bytes,
@@ -124,6 +126,7 @@ class Transport:
     async def aclose(self) -> None:
         """Close every connection."""
         self._watch.close()
+        self._patience.close()
         await self.connections.aclose()
 
     # -- the API ------------------------------------------------------------------------------------------------
