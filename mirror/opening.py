@@ -7,10 +7,11 @@ from pathlib import Path
 
 from mirror import __version__
 from mirror.archive import LocalArchive
+from mirror.archive.names import STATE
 from mirror.config import Config
 from mirror.errors import FetchError, ManifestError
 from mirror.hosts import HostRules
-from mirror.manifest import Manifest
+from mirror.manifest import Manifest, ManifestReader
 from mirror.pace import HostPace
 from mirror.retry import RetryPolicy
 from mirror.source import Source
@@ -18,12 +19,14 @@ from mirror.transport import Transport
 
 log = logging.getLogger(__name__)
 
+_NO_TREE = "this is the manifest of an archive, but the tree at {root} is empty: is its disk mounted?"
+
 PROGRAM = f"mirror {__version__}"
 
 
 def manifest_path(config: Config) -> Path:
     """Say where the manifest lies: inside the archive unless ``archive.state_dir`` says otherwise."""
-    return (config.archive.state_dir or config.archive.root / ".mirror") / "manifest.sqlite"
+    return (config.archive.state_dir or config.archive.root / STATE) / "manifest.sqlite"
 
 
 def retry_policy(config: Config) -> RetryPolicy:
@@ -102,6 +105,21 @@ async def leave_snapshot(config: Config, archive: LocalArchive, manifest: Manife
         await manifest.snapshot(archive.state / manifest_path(config).name)
 
 
+async def open_archive(config: Config, *, create: bool) -> LocalArchive:
+    """Open the tree, or make a new one; where a disk should be mounted that is not, nothing is made in its place.
+
+    Raises:
+        ArchiveError: It is not there, or takes no more.
+        ManifestError: The manifest says that files are stored, and no tree is there.
+    """
+    path, root = manifest_path(config), config.archive.root
+    if config.archive.state_dir is not None and path.exists() and not (root / STATE).is_dir():
+        with ManifestReader(path) as manifest:
+            if manifest.counts().stored:
+                raise ManifestError(f"{path}: {_NO_TREE.format(root=root)}")
+    return await LocalArchive.open(root, create=create, min_free_bytes=config.archive.min_free)
+
+
 async def open_manifest(config: Config, archive: LocalArchive, *, create: bool = True) -> Manifest:
     """Open the archive's manifest for writing, or make a new one for a new archive.
 
@@ -131,12 +149,12 @@ async def open_manifest(config: Config, archive: LocalArchive, *, create: bool =
         if tree_id is None and (manifest.is_new or not await manifest.has_stored()):
             await archive.set_archive_id(manifest.archive_id)
         elif tree_id != manifest.archive_id:
-            found = (
-                f"belongs to another manifest ({tree_id}); 'mirror rebuild' makes one for this tree"
-                if tree_id
-                else "is empty: is its disk mounted?"
+            if tree_id is None:
+                raise ManifestError(f"{path}: {_NO_TREE.format(root=archive.root)}")
+            raise ManifestError(
+                f"{path}: this is the manifest of an archive, but the tree at {archive.root} belongs to another "
+                f"manifest ({tree_id}); 'mirror rebuild' makes one for this tree"
             )
-            raise ManifestError(f"{path}: this is the manifest of an archive, but the tree at {archive.root} {found}")
     except BaseException:
         await manifest.aclose()
         raise

@@ -6,14 +6,13 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 
-from mirror.archive import LocalArchive
 from mirror.config import Config
 from mirror.errors import AccessError, MirrorError
 from mirror.fetching import Fetching
 from mirror.leftovers import drop_versions, want_vanished
 from mirror.manifest import Manifest
 from mirror.model import PassReport, RunReport
-from mirror.opening import leave_snapshot, open_manifest, open_source, open_transport, retry_policy
+from mirror.opening import leave_snapshot, open_archive, open_manifest, open_source, open_transport, retry_policy
 from mirror.passes import Passes
 from mirror.pipeline import GroupLimits
 from mirror.recheck import Rechecked, recheck
@@ -106,7 +105,7 @@ async def _opened(
     tally.started_at = time.monotonic()
     settings = config.download
     async with contextlib.AsyncExitStack() as rooms:
-        archive = await LocalArchive.open(config.archive.root, create=create, min_free_bytes=config.archive.min_free)
+        archive = await open_archive(config, create=create)
         rooms.push_async_callback(archive.aclose)
         manifest = await open_manifest(config, archive, create=create)
         rooms.push_async_callback(manifest.aclose)

@@ -105,3 +105,17 @@ async def test_archive_moved_to_another_folder_goes_on(tmp_path: Path) -> None:
         assert report.stored == len(new[0].offered)
     assert_agrees(there / "photos")
     assert set(tree(tmp_path / "photos")) < set(tree(there / "photos"))
+
+
+async def test_disk_that_is_not_mounted_gets_nothing_in_its_place(tmp_path: Path) -> None:
+    """With the manifest elsewhere an empty mount point is told as what it is, and stays empty."""
+    async with SourceSimulator() as source:
+        config = source.config(tmp_path, ARCHIVE__STATE_DIR=str(tmp_path / "state"))
+        await run_sync(config)
+        shutil.move(tmp_path / "photos", tmp_path / "elsewhere")
+        (tmp_path / "photos").mkdir()
+        source.requests.clear()
+        with pytest.raises(ManifestError, match="is its disk mounted"):
+            await run_sync(config)
+        assert source.requests == []
+    assert list((tmp_path / "photos").iterdir()) == []
