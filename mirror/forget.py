@@ -16,6 +16,8 @@ from mirror.keeping import Kept, opened
 from mirror.manifest import DoomedFile, DoomedPhoto, ExportRow, KeepingManifest, KeepingReader
 from mirror.opening import PROGRAM
 
+_HANDED_OUT = "copies"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Takedown:
@@ -179,8 +181,8 @@ class _Removal:
         """Delete copies where this program has made some; before the originals, whose hashes tell what is a copy."""
         if not self.files:
             return ()
-        copies = Copies([_original(photo, file) for photo, file in self.files])
-        return tuple([await asyncio.to_thread(_clear, copies, each) for each in exports])
+        originals = [_original(photo, file) for photo, file in self.files]
+        return tuple([await asyncio.to_thread(_clear, originals, each) for each in exports])
 
 
 def _original(photo: DoomedPhoto, file: DoomedFile) -> Original:
@@ -189,13 +191,14 @@ def _original(photo: DoomedPhoto, file: DoomedFile) -> Original:
     )
 
 
-def _clear(copies: Copies, export: ExportRow) -> ExportNote:
+def _clear(originals: Sequence[Original], export: ExportRow) -> ExportNote:
     place = Path(export.path)
     if not place.exists():
         return ExportNote(path=export.path, kind=export.kind, removed=0, remark="not there: moved, or on another disk")
     if not place.is_dir():
         return ExportNote(path=export.path, kind=export.kind, removed=0, remark="may name or hold it: make it again")
-    removed = copies.remove_below(place)
+    # What people had copied into a folder of theirs is known by its bytes alone.
+    removed = Copies(originals, by_name=export.kind != _HANDED_OUT).remove_below(place)
     remark = (
         "copies removed; its lists and pages may still name it: make it again"
         if removed

@@ -211,15 +211,30 @@ async def test_copies_in_exports_are_removed_and_named(tmp_path: Path) -> None:
     (place / f"{photo.photo_id}7_other.jpg").write_bytes(b"of another photo")
     table = tmp_path / "photos.csv"
     table.write_text("a table")
-    for where, kind in ((place, "copies"), (table, "csv"), (tmp_path / "away", "bagit")):
+    for where, kind in ((place, "xmp"), (table, "csv"), (tmp_path / "away", "bagit")):
         assert note_export(root / ".mirror/manifest.sqlite", where, kind)
     receipt = await take_down(tmp_path, photo)
     left = {path.name for path in place.rglob("*") if path.is_file()}
     assert left == {"other.jpg", f"{photo.photo_id}7_other.jpg"}
     found = {each.kind: each for each in receipt.exports}
-    assert found["copies"].removed == 3
+    assert found["xmp"].removed == 3
     assert "make it again" in found["csv"].remark
     assert "not there" in found["bagit"].remark
+
+
+async def test_handed_out_copies_are_removed_by_their_bytes_alone(tmp_path: Path) -> None:
+    """A folder of people's own: copies and links go, a file that merely bears the photo's number stays."""
+    async with SourceSimulator() as source:
+        photo = marked(source)
+        await run_sync(source.config(tmp_path))
+    for words in (["--to", "mine"], ["--to", "linked", "--link"]):
+        assert_calm(await mirror(tmp_path / "photos", "find", BIB, "--to", f"../{words[1]}", *words[2:]), 0)
+    own = tmp_path / "mine" / f"{photo.photo_id}.txt"
+    own.write_text("mine")
+    receipt = await take_down(tmp_path, photo)
+    assert sorted(each.removed for each in receipt.exports) == [1, 1]
+    assert list((tmp_path / "mine").iterdir()) == [own]
+    assert list((tmp_path / "linked").iterdir()) == []
 
 
 async def test_bib_means_whole_photos_of_the_race_asked_for(tmp_path: Path) -> None:

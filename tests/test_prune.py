@@ -38,7 +38,7 @@ async def take(folder: Path, wish: PruneWish, *, most: float = 0.1, quarantine: 
 
 
 async def test_photo_unlisted_for_long_goes_and_no_other(tmp_path: Path) -> None:
-    """Its files are gone, its rows say so, the tally is right, and no run fetches it again."""
+    """Its files are gone, its rows say so, the tally is right, and neither a run nor a retry fetches it again."""
     async with SourceSimulator(photos=40) as source:
         config, photo_id = await taken_down(source, tmp_path)
         root = tmp_path / "photos"
@@ -51,6 +51,8 @@ async def test_photo_unlisted_for_long_goes_and_no_other(tmp_path: Path) -> None
         source.requests.clear()
         report = await run_sync(config, is_full=True)
         assert (report.exit_code, source.pictures_asked()) == (0, 0)
+        assert_calm(await mirror(tmp_path, "retry"), 0)
+        assert source.pictures_asked() == 0
     assert_agrees(root)
 
 

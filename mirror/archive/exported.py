@@ -27,16 +27,20 @@ class Copies:
 
     A copy has the bytes of an original, or its name with or without something behind it, as side files and converted
     pictures have: ``900191_DSC_1090.jpg.xmp``, ``900191_DSC_1090.webp``. A name counts only where the photo's id
-    stands in it, since others need not be unlike those of other photos.
+    stands in it, since others need not be unlike those of other photos. A link that leads to an original is one too.
+
+    Args:
+        by_name: Whether names count; not in folders that are people's own.
     """
 
-    def __init__(self, originals: Sequence[Original]) -> None:
+    def __init__(self, originals: Sequence[Original], *, by_name: bool = True) -> None:
+        self._keys = tuple(f"/{each.key}" for each in originals)
         self._digests = {(each.size_bytes, each.sha256) for each in originals if each.sha256 is not None}
         self._sizes = {size for size, _ in self._digests}
         stems = {_stem(each.key) for each in originals if _has_id(_stem(each.key), each.photo_id)}
         # Where names begin with the id, the id alone names a photo as well: 900191.webp.
         stems |= {str(each.photo_id) for each in originals if _stem(each.key).startswith(str(each.photo_id))}
-        names = "|".join(map(re.escape, sorted(stems)))
+        names = "|".join(map(re.escape, sorted(stems))) if by_name else ""
         self._is_name = re.compile(f"(?:{names})(?:[._~-].*)?" if names else "(?!)", re.DOTALL).fullmatch
 
     def remove_below(self, place: Path) -> int:
@@ -67,6 +71,8 @@ class Copies:
         if self._is_name(name):
             return True
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if stat.S_ISLNK(found.st_mode):
+            return os.readlink(name, dir_fd=folder).endswith(self._keys)
         is_like = stat.S_ISREG(found.st_mode) and found.st_size in self._sizes
         return is_like and hash_file(folder, name) in self._digests
 

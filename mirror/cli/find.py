@@ -140,6 +140,7 @@ def _hand_out(
     from rich.progress import track
 
     from mirror.handout import hand_out
+    from mirror.manifest import note_export
 
     if not numbers:
         return []
@@ -148,7 +149,11 @@ def _hand_out(
     err = Console(stderr=True)
     shown = track(steps, total=len(numbers), description="Handing out", console=err, transient=True,
                   disable=not err.is_terminal)  # fmt: skip
-    return list(shown)
+    handed = list(shown)
+    if any(each.is_right for each in handed):
+        # What is forgotten later is looked for there.
+        note_export(finder.path, to, "copies")
+    return handed
 
 
 def _say_handed(handed: "Sequence[Handed]", to: Path) -> None:

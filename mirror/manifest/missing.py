@@ -43,7 +43,8 @@ class Trouble:
 
 
 _IS_MISSED = (
-    "(a.state = 'gone' OR (a.state = 'wanted' AND a.failure IS NOT NULL)) "
+    # What was pruned is gone without a failure: nobody is to try it again.
+    "a.state IN ('gone', 'wanted') AND a.failure IS NOT NULL "
     "AND (:host = '' OR a.host = :host) "
     "AND (:reason = '' OR instr(lower(a.failure), :reason) OR (a.state = 'gone' AND :reason = 'gone'))"
 )
