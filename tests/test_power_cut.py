@@ -2,7 +2,7 @@
 
 The archive lies on an ext4 whose disk remembers each write and each flush (`tests.power`). One life of it is recorded:
 a first run, and a second one that replaces pictures. From the record any number of power cuts are made; each image is
-mounted, which replays the journal, judged, and synced to the end. Needs root, loop devices and FUSE.
+mounted, which replays the journal, and judged, and some are synced to the end. Needs root, loop devices and FUSE.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import contextlib
 import os
 import random
 import shutil
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,8 +26,10 @@ from tests.simulator import SourceSimulator
 pytestmark = pytest.mark.slow
 
 _SIZE_BYTES = 40 * 1024 * 1024
-_CUTS = 25
-_SMALL_GROUPS = {"MIRROR_DOWNLOAD__GROUP_DRAFTS": "4"}
+_CUTS = 60
+_GOES_ON_EVERY = 6
+_SMALL_GROUPS = {"MIRROR_DOWNLOAD__GROUP_DRAFTS": "2", "MIRROR_DOWNLOAD__CONCURRENCY": "1"}
+"""So that little is finished while a flush takes long, and flushed with it."""
 
 
 @pytest.fixture
@@ -51,11 +54,13 @@ class Machine:
     Args:
         options: How the archive's disk is mounted.
         has_state_disk: Whether the manifest lies on a disk of its own: then no flush of one helps the other.
+        has_neighbour: Whether another program flushes all the time, which brings names to the disk before we ask for it.
         is_slow: Whether flushing takes so long that files are flushed one by one.
     """
 
     options: str = ""
     has_state_disk: bool = False
+    has_neighbour: bool = True
     is_slow: bool = False
 
     @property
@@ -65,7 +70,9 @@ class Machine:
 
     def configure(self, source: SourceSimulator, folder: Path) -> None:
         """Write the configuration for the disks that are mounted in a folder."""
-        text = source.config_text().replace('root = "photos"', 'root = "0"' + '\nstate_dir = "1"' * self.has_state_disk)
+        text = source.config_text().replace(
+            'root = "photos"', 'root = "0/photos"' + '\nstate_dir = "1"' * self.has_state_disk
+        )
         file = folder / "mirror.toml"
         file.write_text(text)
         file.chmod(0o600)
@@ -77,13 +84,14 @@ class Machine:
         with contextlib.ExitStack() as stack:
             for number, disk in enumerate(disks):
                 stack.enter_context(mounted(disk, folder / str(number), options=self.options))
-            yield folder / "0", folder / "1" if self.has_state_disk else folder / "0/.mirror"
+            root = folder / "0/photos"
+            yield root, folder / "1" if self.has_state_disk else root / ".mirror"
 
 
 MACHINES = {
     "one disk": Machine(),
     "one disk, data not ordered": Machine(options="data=writeback"),
-    "manifest on another disk": Machine(has_state_disk=True),
+    "manifest on another disk": Machine(has_state_disk=True, has_neighbour=False),
     "file by file": Machine(has_state_disk=True, options="data=writeback", is_slow=True),
 }
 
@@ -108,7 +116,7 @@ class Life:
 
     async def sync(self, folder: Path) -> str:
         """Run to the end; returns what was said."""
-        ended = await self.forks.run(folder, "sync", "--full", "-v", archive=folder / "0", environ=_SMALL_GROUPS)
+        ended = await self.forks.run(folder, "sync", "--full", "-v", archive=folder / "0/photos", environ=_SMALL_GROUPS)
         assert ended.code == 0, ended.said
         return ended.said
 
@@ -117,19 +125,22 @@ class Life:
         paths = [self.disks.path(number) for number in range(self.machine.disks)]
         for path in paths:
             await asyncio.to_thread(command, "mkfs.ext4", "-q", "-F", str(path))
-        with self.machine.running(paths, folder) as (root, state):
+        with (
+            self.machine.running(paths, folder) as (root, state),
+            neighbour(folder / "0/neighbour") if self.machine.has_neighbour else contextlib.nullcontext(),
+        ):
             self.machine.configure(self.source, folder)
             self.begins_at = len(self.disks.events)
-            await self.first_sync(folder)
+            await self.recorded_sync(folder)
             for photo in [each for each in self.source.race.photos.values() if each.race_day_id == 34168][:4]:
                 photo.name, photo.version = f"{photo.name[:-4]}ffff", 1
             self.source.race.gain_uploads(2)
             self.judge.learn(self.source.race)
-            await self.sync(folder)
+            await self.recorded_sync(folder)
             self.files = account_of(root, state=state)["files"]
 
-    async def first_sync(self, folder: Path) -> None:
-        """Run for the first time, on a disk that may be slow in the middle."""
+    async def recorded_sync(self, folder: Path) -> None:
+        """Run on a disk that may be slow for a moment."""
         sync = asyncio.create_task(self.sync(folder))
         if self.machine.is_slow:
             while not (sync.done() or drafts_in(folder)):
@@ -138,22 +149,45 @@ class Life:
         said = await sync
         assert ("from now on fsync of each file" in said) == self.machine.is_slow
 
-    async def cut(self, moment: int, folder: Path) -> None:
-        """Cut the power at a moment, start again, judge, and go on."""
+    async def cut(self, moment: int, folder: Path, *, goes_on: bool) -> None:
+        """Cut the power at a moment, start again, judge, and perhaps go on to the end."""
         images = [folder / f"{number}.img" for number in range(self.machine.disks)]
         for image, body in zip(images, self.disks.cut(moment, self.rng), strict=True):
             image.write_bytes(body)
         with self.machine.running(images, folder) as (root, state):
             self.machine.configure(self.source, folder)
             self.judge.check(root, state=state)
+            if not goes_on:
+                return
             await self.sync(folder)
             self.judge.check_ended(root, state=state)
             assert account_of(root, state=state)["files"] == self.files
 
 
+@contextlib.contextmanager
+def neighbour(file: Path) -> Iterator[None]:
+    """Have another program on the same disk, which flushes all the time."""
+    is_over = threading.Event()
+
+    def flush() -> None:
+        while not is_over.is_set():
+            with file.open("ab") as opened:
+                opened.write(b"another line")
+                opened.flush()
+                os.fsync(opened.fileno())
+
+    thread = threading.Thread(target=flush)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
 def drafts_in(folder: Path) -> list[Path]:
     """The checked drafts of the archive on the first disk."""
-    return list(folder.glob("0/.mirror/drafts/*.*.*.*"))
+    return list(folder.glob("0/photos/.mirror/drafts/*.*.*.*"))
 
 
 @asynccontextmanager
@@ -176,9 +210,9 @@ async def test_power_may_be_cut_at_any_moment(folder: Path, name: str) -> None:
     async with recorded(MACHINES[name], folder, seed=seed) as life:
         moments = sorted(life.rng.choices(range(life.begins_at, len(life.disks.events) + 1), k=_CUTS))
         (cut := folder / "cut").mkdir()
-        for moment in moments:
+        for number, moment in enumerate(moments):
             try:
-                await life.cut(moment, cut)
+                await life.cut(moment, cut, goes_on=number % _GOES_ON_EVERY == 0)
             except AssertionError as error:
                 error.add_note(f"seed {seed}, cut after {moment} of {len(life.disks.events)} events")
                 raise

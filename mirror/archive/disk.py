@@ -112,6 +112,7 @@ class Disk:
         self._min_free_bytes = min_free_bytes
         self._clock = clock
         self._space_due = 0.0
+        self._spare_bytes = 0
 
     def close(self) -> None:
         """Let go of the root folder."""
@@ -155,18 +156,26 @@ class Disk:
         space = os.fstatvfs(self.folder)
         return space.f_bavail * space.f_frsize
 
-    def check_space(self) -> None:
-        """Refuse to go on when less is free than must stay free; measured once a second at most.
+    def check_space(self, coming_bytes: int = 0) -> None:
+        """Refuse to go on when less would be free than must stay free.
 
+        Measured once a second at most, and whenever we ourselves may have used up what was to spare then.
+
+        Args:
+            coming_bytes: About to be written.
         Raises:
             ArchiveError: Names what is free and what must stay so.
         """
         now = self._clock()
-        if now < self._space_due:
+        self._spare_bytes -= coming_bytes
+        if not self._min_free_bytes or (now < self._space_due and self._spare_bytes >= 0):
             return
-        if (free := self.free_bytes()) < self._min_free_bytes:
+        free = self.free_bytes()
+        self._spare_bytes = free - self._min_free_bytes - coming_bytes
+        if self._spare_bytes < 0:
+            coming = f", {in_words(coming_bytes)} to be written" if coming_bytes else ""
             raise ArchiveError(
-                f"{printable(str(self.root))}: the disk is almost full: {in_words(free)} free, "
+                f"{printable(str(self.root))}: the disk is almost full: {in_words(free)} free{coming}, "
                 f"{in_words(self._min_free_bytes)} must stay free (archive.min_free)"
             )
         self._space_due = now + _SPACE_EVERY_S

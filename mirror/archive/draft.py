@@ -47,7 +47,7 @@ class LocalDraft:
         examined = examine(body)
         digest = hashlib.sha256(body).digest()
         name = names.checked_name(self._asset_id, self._address, len(body), digest)
-        self._room.disk.check_space()
+        self._room.disk.check_space(len(body))
         if self._file is not None:
             self._remove_now()
         try:

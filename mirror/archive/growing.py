@@ -100,7 +100,7 @@ class GrowingFile(io.FileIO):
 
     def write(self, piece: Any, /) -> int:
         """Write and hash the whole piece."""
-        self._room.disk.check_space()
+        self._room.disk.check_space(len(piece))
         write_all(self.fileno(), piece)
         self._hash.update(piece)
         self.size_bytes += len(piece)
