@@ -12,6 +12,7 @@ from mirror.manifest.forgetting import DoomedFile, DoomedPhoto, ExportRow
 from mirror.manifest.history import Change, HistoryReader, Span
 from mirror.manifest.missing import FailureReader, Missed, Trouble
 from mirror.manifest.pruning import DayShare, Prunable
+from mirror.manifest.gallery_rows import GalleryReader, HeldDay, HeldFile, HeldPhoto
 from mirror.manifest.queries import ManifestReader
 from mirror.manifest.rows import (
     Commit,
@@ -61,6 +62,10 @@ __all__ = [
     "Found",
     "FoundFile",
     "FoundPhoto",
+    "GalleryReader",
+    "HeldDay",
+    "HeldFile",
+    "HeldPhoto",
     "HeldRow",
     "HistoryReader",
     "Hours",
