@@ -353,7 +353,7 @@ def test_contact_sheet_is_printed(visit: Visit, site: Path, tmp_path: Path) -> N
 
 
 def test_few_pictures_are_in_the_document_however_far_one_scrolls(browser: "Browser", tmp_path: Path) -> None:
-    """Thousands of photos scroll by, and the document never holds more than some screens of them."""
+    """Thousands of photos scroll by, and the document holds few screens of them; the timeline jumps among them."""
     write_down(tmp_path / "photos" / ".mirror" / "manifest.sqlite", photos=6000)
     site = build(tmp_path / "photos").index.parent
     page = browser.new_context(viewport={"width": PHONE[0], "height": PHONE[1]}).new_page()
@@ -369,6 +369,11 @@ def test_few_pictures_are_in_the_document_however_far_one_scrolls(browser: "Brow
     assert 10 < most < 60
     page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
     page.wait_for_selector(".cell a[href='#photo=906000']")
+    box = page.locator(".timeline").bounding_box()
+    assert box
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 20)
+    page.wait_for_function("height => Math.abs(scrollY / height - 0.5) < 0.1", arg=height)
+    assert page.locator("img").count() < 60
     page.context.close()
 
 

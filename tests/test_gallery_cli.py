@@ -83,6 +83,16 @@ async def test_gallery_command_makes_says_and_counts(own: Path, tmp_path: Path) 
     assert_calm(done, 2)
 
 
+async def test_picture_that_cannot_be_copied_is_named(own: Path, tmp_path: Path) -> None:
+    """One file that is gone costs that file; the gallery is made, and the exit code says that something is missing."""
+    (own / ask(own, "SELECT key FROM asset WHERE variant = 'large'")[0][0]).unlink()
+    done = await mirror(tmp_path, "gallery", "--archive", "photos", "--copy")
+    assert_calm(done, 1)
+    assert "1 picture could not be copied" in done.stdout
+    assert "not copied: Harbour-10K-48211/" in done.stderr
+    assert (tmp_path / "photos-gallery" / "index.html").exists()
+
+
 async def test_settings_say_what_the_gallery_is(own: Path, tmp_path: Path) -> None:
     """Without options the archive's configuration decides; what is typed wins."""
     (tmp_path / "mirror.toml").write_text('[gallery]\nto = "web"\ntitle = "From the file"\nprivate = true\n')

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mirror.cli.exit_codes import OK, PARTIAL, exit_code
 from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, Quiet, Verbosity
 from mirror.cli.output import console, to_json
@@ -77,7 +78,7 @@ def gallery(
         typer.echo(to_json(asdict(report)))
     elif not quiet:
         show_report(report)
-    return 0
+    return PARTIAL if report.missing else OK
 
 
 # -- what it is to be -------------------------------------------------------------------------------------------------
@@ -170,6 +171,8 @@ def show_report(report: "GalleryReport") -> None:
     )
     removed = f", {report.removed:,} of an earlier state removed" if report.removed else ""
     out.print(f"{files}{copied}{removed}")
+    if report.missing:
+        out.print(f"  {count_text(report.missing, 'picture')} could not be copied")
     if report.left_out:
         out.print(f"  {count_text(report.left_out, 'photo')} left out: nothing of them that a browser can show is held")
     out.print(f"Open {shown_path(report.index)}", soft_wrap=True)
@@ -205,7 +208,6 @@ async def refresh_if_wanted(settings: "Config", *, is_quiet: bool) -> int:
 
     Whatever keeps it from being made is said and leaves the photos as they are.
     """
-    from mirror.cli.exit_codes import OK, exit_code
     from mirror.errors import MirrorError
 
     if not settings.gallery.refresh:

@@ -1,6 +1,7 @@
 """From the manifest to a whole site: race day by race day, then the pages, then what is left over."""
 
 import json
+import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -9,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from mirror.errors import ConfigError
+from mirror.archive import StoredFiles
+from mirror.errors import ConfigError, DamagedError
 from mirror.gallery.entries import Entry, entry_of, zone_of
 from mirror.gallery.options import GalleryOptions, GalleryReport
 from mirror.gallery.pages import (
@@ -36,6 +38,8 @@ from mirror.gallery.shards import (
 from mirror.gallery.site import COPIES, Site
 from mirror.manifest import GalleryReader, HeldDay
 from mirror.race_ref import RaceRef, parse_race_ref
+
+log = logging.getLogger(__name__)
 
 _FIRST_PAGE = 24
 """Photos of each album that stand in the page itself."""
@@ -109,6 +113,7 @@ class _Build:
     left_out: int = 0
     copied: int = 0
     copied_bytes: int = 0
+    missing: int = 0
     pages: int = 0
     found: dict[str, list[int]] = field(default_factory=dict)
     """By bib, race days and how many of their photos show it: one after the other, flat."""
@@ -200,11 +205,16 @@ class _Build:
         """Copy the pictures of a race day, where that is asked for."""
         if not self.options.is_copy:
             return
-        for entry in entries:
-            for key in {each.key for each in entry.files}:
-                size = self.site.copy(self.root / key, key)
-                self.copied += bool(size)
-                self.copied_bytes += size
+        with StoredFiles(self.root) as files:
+            for key in (key for entry in entries for key in {each.key for each in entry.files}):
+                try:
+                    size = self.site.copy(files, self.root, key)
+                except DamagedError as error:
+                    log.warning("not copied: %s", error)
+                    self.missing += 1
+                else:
+                    self.copied += bool(size)
+                    self.copied_bytes += size
 
     # -- the end ------------------------------------------------------------------------------------------------
 
@@ -240,8 +250,8 @@ class _Build:
         return GalleryReport(
             index=self.options.folder / "index.html", race_days=self.pages - 1, photos=self.photos,
             left_out=self.left_out, pages=self.pages, shards=self.shards, shard_bytes=self.shard_bytes,
-            written=self.site.written, copied=self.copied, copied_bytes=self.copied_bytes, removed=self.site.removed,
-            seconds=seconds,
+            written=self.site.written, copied=self.copied, copied_bytes=self.copied_bytes, missing=self.missing,
+            removed=self.site.removed, seconds=seconds,
         )  # fmt: skip
 
 

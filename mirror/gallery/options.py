@@ -43,6 +43,8 @@ class GalleryReport:
     copied: int
     """Pictures."""
     copied_bytes: int
+    missing: int
+    """Pictures that were to be copied and could not be read; each is named in the log."""
     removed: int
     """Files that belonged to an earlier state."""
     seconds: float

@@ -2,11 +2,11 @@
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from mirror.archive import StoredFiles, new_file
 from mirror.errors import ArchiveError, ConfigError
 from mirror.manifest.lock import Lock
 
@@ -16,8 +16,6 @@ COPIES = "photos"
 _DATA, _APP = "data", "app"
 _DRAFT = ".new"
 _LOCK = ".lock"
-_FIRST_STEPS = {_LOCK, f".{MARK}{_DRAFT}"}
-"""What a build that was killed at once may have left."""
 _LOCK_WAIT_S = 30.0
 
 
@@ -59,25 +57,24 @@ class Site:
         file = self.folder / path
         with translated(file):
             if _size(file) != len(content) or file.read_bytes() != content:
-                self._write(path, content)
+                self._write(path, content, is_flushed=True)
 
-    def copy(self, source: Path, key: str) -> int:
-        """Copy a picture unless it is there already, by size and time; returns the bytes that were copied."""
+    def copy(self, files: StoredFiles, root: Path, key: str) -> int:
+        """Copy a picture of the archive unless it is there already, by size and time; returns the bytes copied.
+
+        Raises:
+            DamagedError: It is not there, or cannot be read.
+        """
         path = f"{COPIES}/{key}"
         self._kept.add(path)
-        target = self.folder / path
-        with translated(source):
-            facts = source.stat()
+        target = self._place(path)
+        with suppress(OSError):
+            facts, there = (root / key).stat(), target.stat()
+            if (there.st_size, there.st_mtime_ns) == (facts.st_size, facts.st_mtime_ns):
+                return 0
+        files.put(key, target)
         with translated(target):
-            with suppress(FileNotFoundError):
-                there = target.stat()
-                if (there.st_size, there.st_mtime_ns) == (facts.st_size, facts.st_mtime_ns):
-                    return 0
-            draft = self._draft(path)
-            copy_bytes(source, draft)
-            os.utime(draft, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-            draft.replace(target)
-        return facts.st_size
+            return target.stat().st_size
 
     def flush(self) -> None:
         """Bring what was written so far to the disk, before a page names it."""
@@ -103,19 +100,19 @@ class Site:
             if file.name.endswith(_DRAFT) or (file.suffix == ".html" and file.stem.replace("-", "").isdigit()):
                 yield file
 
-    def _write(self, path: str, content: bytes) -> None:
-        draft = self._draft(path)
-        draft.write_bytes(content)
-        draft.replace(self.folder / path)
+    def _write(self, path: str, content: bytes, *, is_flushed: bool = False) -> None:
+        with new_file(self._place(path), is_flushed=is_flushed) as file:
+            file.write(content)
         self.written += 1
 
-    def _draft(self, path: str) -> Path:
+    def _place(self, path: str) -> Path:
+        """Where a file goes; its folder is there."""
         file = self.folder / path
-        parent = str(file.parent)
-        if parent not in self._made:
-            file.parent.mkdir(parents=True, exist_ok=True)
+        if (parent := str(file.parent)) not in self._made:
+            with translated(file.parent):
+                file.parent.mkdir(parents=True, exist_ok=True)
             self._made.add(parent)
-        return file.with_name(f".{file.name}{_DRAFT}")
+        return file
 
 
 @contextmanager
@@ -127,38 +124,28 @@ def translated(path: Path) -> Iterator[None]:
         raise ArchiveError(f"{error.filename or path}: {error.strerror or error}") from error
 
 
-def copy_bytes(source: Path, target: Path) -> None:
-    """Copy a file's bytes; where the file system can share them, it does."""
-    with source.open("rb") as reading, target.open("wb") as writing:
-        left = os.fstat(reading.fileno()).st_size
-        try:
-            while left and (done := os.copy_file_range(reading.fileno(), writing.fileno(), left)):
-                left -= done
-        except (AttributeError, OSError):  # not on this system, or not between these two disks
-            reading.seek(0)
-            writing.seek(0)
-            writing.truncate()
-            shutil.copyfileobj(reading, writing, 1 << 20)
-
-
 def _claim(folder: Path, archive_id: str, lock_wait_s: float) -> Lock:
     """Make sure that the folder is ours and nobody else builds there, and say so in it."""
     mark = folder / MARK
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise ConfigError(f"{folder} is in the way: move it away, or give --to DIR")
     is_marked = mark.is_file()
-    if not is_marked and folder.is_dir() and any(each.name not in _FIRST_STEPS for each in folder.iterdir()):
+    if not is_marked and folder.is_dir() and not all(map(_is_first_step, folder.iterdir())):
         raise ConfigError(f"{folder} is there and is no gallery: move it away, or give --to DIR")
     if is_marked and _owner(mark) != archive_id:
         raise ConfigError(f"{folder} is the gallery of another archive: move it away, or give --to DIR")
     folder.mkdir(parents=True, exist_ok=True)
     lock = Lock(folder / _LOCK, wait_s=lock_wait_s)
     if not is_marked:
-        draft = mark.with_name(f".{MARK}{_DRAFT}")
         facts = {"made_by": "mirror gallery, which replaces its own files here", "archive_id": archive_id}
-        draft.write_text(f"{json.dumps(facts)}\n", encoding="utf-8")
-        draft.replace(mark)
+        with new_file(mark) as file:
+            file.write(f"{json.dumps(facts)}\n".encode())
     return lock
+
+
+def _is_first_step(file: Path) -> bool:
+    """Whether a build that was killed at once may have left this."""
+    return file.name == _LOCK or file.name.endswith(_DRAFT)
 
 
 def is_gallery_of(folder: Path, archive_id: str) -> bool:
