@@ -35,6 +35,7 @@ class Site:
     def __init__(self, folder: Path, *, archive_id: str, lock_wait_s: float = _LOCK_WAIT_S) -> None:
         self.folder = folder
         self.written = self.removed = 0
+        self._is_flushed = True
         self._kept: set[str] = set()
         self._made: set[str] = set()
         with translated(folder):
@@ -72,14 +73,16 @@ class Site:
             facts, there = (root / key).stat(), target.stat()
             if (there.st_size, there.st_mtime_ns) == (facts.st_size, facts.st_mtime_ns):
                 return 0
+        self._is_flushed = False
         files.put(key, target)
         with translated(target):
             return target.stat().st_size
 
     def flush(self) -> None:
         """Bring what was written so far to the disk, before a page names it."""
-        if hasattr(os, "sync") and self.written:
+        if hasattr(os, "sync") and not self._is_flushed:
             os.sync()
+        self._is_flushed = True
 
     def sweep(self) -> None:
         """Remove what earlier builds left and this one does not name."""
@@ -103,6 +106,7 @@ class Site:
     def _write(self, path: str, content: bytes, *, is_flushed: bool = False) -> None:
         with new_file(self._place(path), is_flushed=is_flushed) as file:
             file.write(content)
+        self._is_flushed = False
         self.written += 1
 
     def _place(self, path: str) -> Path:

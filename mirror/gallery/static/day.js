@@ -16,6 +16,7 @@
   const bibs = day.bibs && new mirror.Bibs(key, day.bibs);
   let selection = new Uint32Array(0);
   let shown = null; // the address that the grid shows
+  let lastPhoto = null; // the one that gets the keyboard when the viewer closes
 
   // -- the address
 
@@ -83,7 +84,6 @@
     }
     lastPhoto = state.photo || lastPhoto;
   }
-  let lastPhoto = null;
 
   // -- the parts
 

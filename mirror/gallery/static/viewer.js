@@ -3,7 +3,7 @@
 mirror.Viewer = class {
   static SWIPE_PX = 48;
 
-  // dialog: the <dialog> of the page; step(by), close(), atBib(bib): what the reader asked for
+  // dialog: the <dialog> of the page; step(by), close(): what the reader asked for
   constructor(dialog, day, { step, close }) {
     Object.assign(this, { dialog, day, step, close, at: -1, touch: null });
     const part = (name) => dialog.querySelector(`[data-part="${name}"]`);
