@@ -276,7 +276,7 @@ def test_gallery_is_whole_whenever_its_making_is_killed(own: Path, tmp_path: Pat
     """Killed before any step, every page names only files that are there; the next build leaves nothing over."""
     site = build(own).index.parent
     codes = []
-    for number in range(0, 40, 3):
+    for number in range(0, 40, 5):
         ask(own, "UPDATE photo SET uploaded_filename = ? || photo_id", f"round {number} ")
         codes.append(subprocess.run([sys.executable, "-c", DYING, own, str(number)], check=False).returncode)
         assert_whole(site)
