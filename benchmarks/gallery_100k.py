@@ -27,11 +27,11 @@ from tests.gallery_archive import DAY, write_down
 
 ARGS = ["--no-sandbox", "--headless", "--disable-gpu", "--no-first-run", "--disable-sync", "--js-flags=--expose-gc"]
 BUILD = (
-    "import resource, sys; from dataclasses import asdict; from pathlib import Path;"
+    "import resource, sys, time; from dataclasses import asdict; from pathlib import Path;"
     "from mirror.cli.output import to_json;"
     "from mirror.gallery import GalleryOptions, build_gallery, default_folder; root = Path(sys.argv[1]);"
     "report = build_gallery(root, root / '.mirror/manifest.sqlite', GalleryOptions(folder=default_folder(root)));"
-    "print(to_json({**asdict(report), 'peak_mb': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))"
+    "print(to_json({**asdict(report), 'cpu_s': time.process_time(), 'peak_mb': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))"
 )
 
 
@@ -56,9 +56,9 @@ def main() -> None:
 
 def say(what: str, report: dict[str, float]) -> None:
     """Print one build in a line."""
-    print(
-        f"{what}: {report['seconds']:.2f} s, peak {report['peak_mb']:.0f} MB, {report['written']} files written, "
-        f"{report['removed']} removed; index {report['shards']} files, {report['shard_bytes'] / 1e6:.2f} MB"
+    sys.stdout.write(
+        f"{what}: {report['seconds']:.2f} s ({report['cpu_s']:.2f} s of work), peak {report['peak_mb']:.0f} MB, {report['written']} files written, "
+        f"{report['removed']} removed; index {report['shards']} files, {report['shard_bytes'] / 1e6:.2f} MB\n"
     )
 
 
@@ -120,10 +120,10 @@ def browse(site: Path, steps_wanted: int) -> None:
             page.wait_for_function("() => document.querySelector('[data-part=answer]').textContent === ''")
             most, steps = scroll_through(page, height, steps_wanted)
             after = memory(browser, page)
-            print(
+            sys.stdout.write(
                 f"{name} {width} x {height}: first picture {first_s:.2f} s, ready {ready_s:.2f} s, "
                 f"search answered with pictures {found_s:.2f} s; scrolled through in {steps} steps, "
-                f"at most {most} pictures in the document; before: {before}; after: {after}"
+                f"at most {most} pictures in the document; before: {before}; after: {after}\n"
             )
             browser.close()
 

@@ -46,7 +46,7 @@ OWNERS = {
     "tenacity": {"retry"},
     "aiofiles": {"archive"},
     "typer": {"cli"},
-    "jinja2": {"gallery"},
+    "jinja2": {"gallery", "report"},
     "pydantic_settings": {"config"},
     "PIL": {"decode", "demo"},
     "prometheus_client": {"metrics"},
