@@ -31,7 +31,8 @@ BUILD = (
     "from mirror.cli.output import to_json;"
     "from mirror.gallery import GalleryOptions, build_gallery, default_folder; root = Path(sys.argv[1]);"
     "report = build_gallery(root, root / '.mirror/manifest.sqlite', GalleryOptions(folder=default_folder(root)));"
-    "print(to_json({**asdict(report), 'cpu_s': time.process_time(), 'peak_mb': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))"
+    "peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024;"
+    "print(to_json({**asdict(report), 'cpu_s': time.process_time(), 'peak_mb': peak_mb}))"
 )
 
 
@@ -57,7 +58,8 @@ def main() -> None:
 def say(what: str, report: dict[str, float]) -> None:
     """Print one build in a line."""
     sys.stdout.write(
-        f"{what}: {report['seconds']:.2f} s ({report['cpu_s']:.2f} s of work), peak {report['peak_mb']:.0f} MB, {report['written']} files written, "
+        f"{what}: {report['seconds']:.2f} s ({report['cpu_s']:.2f} s of work), peak {report['peak_mb']:.0f} MB, "
+        f"{report['written']} files written, "
         f"{report['removed']} removed; index {report['shards']} files, {report['shard_bytes'] / 1e6:.2f} MB\n"
     )
 
