@@ -67,7 +67,8 @@ def say(what: str, report: dict[str, float]) -> None:
 def build(root: Path) -> dict[str, float]:
     """Make the gallery in a process of its own, so that its memory is its own."""
     done = subprocess.run([sys.executable, "-c", BUILD, root], check=True, capture_output=True, text=True)
-    return json.loads(done.stdout)
+    report: dict[str, float] = json.loads(done.stdout)
+    return report
 
 
 def add_photo(root: Path) -> None:

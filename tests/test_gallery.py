@@ -169,6 +169,12 @@ def test_copies_follow_the_archive(own: Path) -> None:
     assert not (build(own).index.parent / "photos").exists()
 
 
+def test_gallery_is_in_the_register_of_copies(own: Path) -> None:
+    """Whoever wants to be forgotten is in the gallery too, so that the archive remembers where it is."""
+    report = build(own)
+    assert (str(report.index.parent), "gallery") in ask(own, "SELECT path, kind FROM export")
+
+
 def test_only_the_races_asked_for_are_shown(archive: Path, tmp_path: Path) -> None:
     """A race is chosen by id or address; one that is not there is named with those that are."""
     options = {"folder": tmp_path / "site", "races": (parse_race_ref("48211"),)}

@@ -36,7 +36,7 @@ from mirror.gallery.shards import (
     record_of,
 )
 from mirror.gallery.site import COPIES, Site
-from mirror.manifest import GalleryReader, HeldDay
+from mirror.manifest import GalleryReader, HeldDay, note_export
 from mirror.race_ref import RaceRef, parse_race_ref
 
 log = logging.getLogger(__name__)
@@ -62,11 +62,12 @@ def build_gallery(root: Path, manifest: Path, options: GalleryOptions) -> Galler
     """
     started = time.monotonic()
     _check_places(root, options.folder)
-    with GalleryReader(manifest) as reader, reader.moment():
-        days = _chosen(reader.held_days(), options.races)
-        with closing(Site(options.folder, archive_id=reader.archive_id())) as site:
+    with GalleryReader(manifest) as reader, closing(Site(options.folder, archive_id=reader.archive_id())) as site:
+        # Before the first page: a photo to be forgotten must be found there too, however this ends.
+        note_export(manifest, options.folder, "gallery")
+        with reader.moment():
             build = _Build(root, reader, site, options)
-            pages = [build.day(day) for day in days]
+            pages = [build.day(day) for day in _chosen(reader.held_days(), options.races)]
             build.finish([page for page in pages if page.photos])
     return build.report(time.monotonic() - started)
 

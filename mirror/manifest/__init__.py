@@ -9,10 +9,10 @@ from mirror.manifest.exporting import ExportAsset, ExportDay, ExportPhoto, RaceD
 from mirror.manifest.exports import note_export
 from mirror.manifest.finding import FoundFile, FoundPhoto, PhotoFinder, Search
 from mirror.manifest.forgetting import DoomedFile, DoomedPhoto, ExportRow
+from mirror.manifest.gallery_rows import GalleryReader, HeldDay, HeldFile, HeldPhoto
 from mirror.manifest.history import Change, HistoryReader, Span
 from mirror.manifest.missing import FailureReader, Missed, Trouble
 from mirror.manifest.pruning import DayShare, Prunable
-from mirror.manifest.gallery_rows import GalleryReader, HeldDay, HeldFile, HeldPhoto
 from mirror.manifest.queries import ManifestReader
 from mirror.manifest.rows import (
     Commit,
