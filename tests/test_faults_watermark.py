@@ -180,7 +180,9 @@ async def test_since_that_is_ignored_fetches_nothing_twice(tmp_path: Path) -> No
     assert_agrees(tmp_path / "photos")
 
 
-@pytest.mark.parametrize("stamp", [1_779_030_000_000, int(time.time()) + 400 * DAY_S], ids=["milliseconds", "next year"])
+@pytest.mark.parametrize(
+    "stamp", [1_779_030_000_000, int(time.time()) + 400 * DAY_S], ids=["milliseconds", "next year"]
+)
 async def test_absurd_stamp_moves_no_watermark(tmp_path: Path, race: SmallRace, stamp: int) -> None:
     """A photo from the future, or stamped in milliseconds, is stored and warned of; what comes after it is found."""
     async with SourceSimulator() as source:

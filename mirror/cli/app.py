@@ -16,6 +16,7 @@ from mirror.cli import (
     failures,
     find,
     forget,
+    gallery,
     prune,
     races,
     rebuild,
@@ -87,6 +88,7 @@ for _name, _command, _examples in (
     ("forget", forget.forget, forget.EXAMPLES),
     ("prune", prune.prune, prune.EXAMPLES),
     ("watch", watch.watch, watch.EXAMPLES),
+    ("gallery", gallery.gallery, gallery.EXAMPLES),
 ):
     app.command(_name, cls=Command, epilog=f"[bold]Examples[/]\n\n{_examples}")(_command)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mirror.cli.exit_codes import exit_code
+from mirror.cli.gallery import refresh_gallery, shown_path
 from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.options import LogFile, Quiet, Verbosity
 from mirror.cli.output import console
@@ -140,11 +141,21 @@ def _make_room(root: Path) -> None:
             if not (root / _MARK).is_file():
                 raise ConfigError(f"{root} is there and is no earlier demo: move it away, or give --to DIR")
             typer.echo(f"Replacing the earlier demo in {root}.", err=True)
+            _remove_gallery(root)
             shutil.rmtree(root)
         (root / _MARK.parent).mkdir(parents=True, exist_ok=True)
         (root / _MARK).write_text("Made by 'mirror demo', which may replace this folder.\n", encoding="utf-8")
     except OSError as error:
         raise ArchiveError(f"{root} cannot be written: {error.strerror}") from None
+
+
+def _remove_gallery(root: Path) -> None:
+    """Remove the gallery of the demo that is replaced, if it has one."""
+    from mirror.gallery import default_folder, is_gallery_of
+
+    owner = root / ".mirror" / "archive-id"
+    if owner.is_file() and is_gallery_of(default_folder(root), owner.read_text("utf-8").strip()):
+        shutil.rmtree(default_folder(root))
 
 
 async def _show(stop: "asyncio.Event", root: Path, *, is_quiet: bool) -> int:
@@ -165,7 +176,10 @@ async def _show(stop: "asyncio.Event", root: Path, *, is_quiet: bool) -> int:
         code = await _run_once(settings, service, stop, out, is_quiet=is_quiet, is_full=True)
         if code or stop.is_set():
             return code
+    gallery = await refresh_gallery(settings)
     _show_tree(root, out)
+    out.print(f"\nLook at it: open {shown_path(gallery.index)} in a browser.", style="bold", soft_wrap=True)
+    _show_next(root, out)
     return code
 
 
@@ -202,7 +216,7 @@ async def _run_once(
 
 
 def _show_tree(root: Path, out: "Console") -> None:
-    """Say what lies where, and what to type next."""
+    """Say what lies where."""
     from rich.text import Text
 
     out.print(f"\n{root}/")
@@ -215,8 +229,12 @@ def _show_tree(root: Path, out: "Console") -> None:
                 name = f"      {variant.name + '/':<11}"
                 out.print(Text.assemble(name, (f"{len(files):>4} files, such as {files[0]}", "dim")))
     out.print(Text.assemble("  .mirror/manifest.sqlite ", ("  what is held and how it came, in SQLite", "dim")))
+
+
+def _show_next(root: Path, out: "Console") -> None:
+    """Say what to type next."""
     shown = shlex.quote(str(root))
-    out.print("\nOpen a few of the pictures, then type:")
+    out.print("\nThen type:")
     out.print(f"  mirror status --archive {shown}     what the archive holds", soft_wrap=True)
     out.print("  mirror demo --serve                     the service alone, to try every command on", soft_wrap=True)
     out.print("  mirror init                             an archive of your own", soft_wrap=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mirror.cli.exit_codes import OK, REFUSED, STORAGE, exit_code
+from mirror.cli.gallery import refresh_if_wanted
 from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, LogFile, Quiet, Verbosity
 from mirror.cli.output import to_json
@@ -130,7 +131,8 @@ async def _sync(
         CAUSES.error("%s", cause)
     if not as_json and not is_quiet:
         progress.next_step(report, look=look_command(settings))
-    return exit_code(report)
+    code = exit_code(report)
+    return code if report.is_stopped else code or await refresh_if_wanted(settings, is_quiet=is_quiet or as_json)
 
 
 def look_command(settings: "Config") -> str:

@@ -1,5 +1,6 @@
 """TOML and environment to checked, frozen settings. Only the roof and what opens rooms see these."""
 
+from mirror.config.gallery import GallerySettings
 from mirror.config.load import FILE_NAME, example_text, find_config, load_config, quick_config
 from mirror.config.settings import (
     ApiSettings,
@@ -18,6 +19,7 @@ __all__ = [
     "Config",
     "Credentials",
     "DownloadSettings",
+    "GallerySettings",
     "ListingSettings",
     "RaceSettings",
     "example_text",

@@ -23,7 +23,7 @@ _EXAMPLE = "config.example.toml"
 _DEEPEST = 20
 """Settings lie four levels deep."""
 _PATHS = [
-    ("archive", "root"), ("archive", "state_dir"), ("download", "ca_file"),
+    ("archive", "root"), ("archive", "state_dir"), ("gallery", "to"), ("download", "ca_file"),
     *(("api", f"{name}_file") for name in ApiSettings.SECRETS),
 ]  # fmt: skip
 

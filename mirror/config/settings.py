@@ -10,6 +10,7 @@ from pydantic import Field, PrivateAttr, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from mirror.config.gallery import GallerySettings
 from mirror.config.kinds import (
     Albums,
     AllOrSize,
@@ -203,6 +204,7 @@ class Config(BaseSettings):
     download: DownloadSettings = DownloadSettings()
     listing: ListingSettings = ListingSettings()
     watch: WatchSettings = WatchSettings()
+    gallery: GallerySettings = GallerySettings()
     races: Annotated[tuple[RaceSettings, ...], Tables] = ()
 
     _source_path: Path | None = PrivateAttr(default=None)

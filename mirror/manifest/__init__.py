@@ -9,6 +9,7 @@ from mirror.manifest.exporting import ExportAsset, ExportDay, ExportPhoto, RaceD
 from mirror.manifest.exports import note_export
 from mirror.manifest.finding import FoundFile, FoundPhoto, PhotoFinder, Search
 from mirror.manifest.forgetting import DoomedFile, DoomedPhoto, ExportRow
+from mirror.manifest.gallery_rows import GalleryReader, HeldDay, HeldFile, HeldPhoto
 from mirror.manifest.history import Change, HistoryReader, Span
 from mirror.manifest.missing import FailureReader, Missed, Trouble
 from mirror.manifest.pruning import DayShare, Prunable
@@ -61,6 +62,10 @@ __all__ = [
     "Found",
     "FoundFile",
     "FoundPhoto",
+    "GalleryReader",
+    "HeldDay",
+    "HeldFile",
+    "HeldPhoto",
     "HeldRow",
     "HistoryReader",
     "Hours",
