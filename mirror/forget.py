@@ -13,6 +13,7 @@ from pathlib import Path
 from mirror.archive import Copies, Original
 from mirror.errors import ArchiveError, ConfigError
 from mirror.keeping import Kept, opened
+from mirror.layout import SIDECAR
 from mirror.manifest import DoomedFile, DoomedPhoto, ExportRow, KeepingManifest, KeepingReader
 from mirror.opening import PROGRAM
 
@@ -78,7 +79,7 @@ class Receipt:
     forgotten_at: datetime
     photos: tuple[ForgottenPhoto, ...]
     files: int
-    """Removed from the tree, earlier versions and drafts included."""
+    """Removed from the tree; sidecars, earlier versions and drafts included."""
     versions: int
     """Of them, earlier versions and what lay in the way of files."""
     drafts: int
@@ -161,7 +162,9 @@ class _Removal:
         notes = await self.remove_copies(exports)
         named = {key for photo in self.photos for key in photo.versions}
         versions = sorted(named.union(await self.archive.relatives(keys)))
-        sizes = await self.archive.remove([*keys, *versions])
+        # A sidecar says who is in the picture, whoever wrote it.
+        sidecars = [f"{key}{SIDECAR}" for key in keys]
+        sizes = await self.archive.remove([*keys, *sidecars, *versions])
         drafts = await self.archive.remove_drafts([file.asset_id for _, file in self.files])
         history = await self.manifest.erase(self.photos)
         return Receipt(
@@ -170,7 +173,7 @@ class _Removal:
             forgotten_at=datetime.now(UTC).replace(microsecond=0),
             photos=tuple(map(_forgotten, self.photos)),
             files=sum(size is not None for size in sizes) + drafts,
-            versions=sum(size is not None for size in sizes[len(keys) :]),
+            versions=sum(size is not None for size in sizes[2 * len(keys) :]),
             drafts=drafts,
             bytes=sum(size or 0 for size in sizes),
             history=history,

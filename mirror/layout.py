@@ -10,6 +10,9 @@ from mirror.model import Race, RaceDay
 DEFAULT_TEMPLATE = "{race}/{race_day}/{variant}/{photo_id}_{name}"
 """``Harbour-10K-48211/2025-05-17-34168/original/900101_IMG_0001.jpg``."""
 
+SIDECAR = ".xmp"
+"""What a picture's sidecar has behind the picture's name."""
+
 _LONGEST_TEXT_BYTES = 60
 _LONGEST_PART_BYTES = 200
 _LONGEST_EXTENSION_BYTES = 8

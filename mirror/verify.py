@@ -10,6 +10,7 @@ from mirror.config import Config
 from mirror.decode import try_decoding
 from mirror.findings import Check, Finding, Mark, VerifyReport, batches, judge
 from mirror.keeping import Kept, opened
+from mirror.layout import SIDECAR
 from mirror.manifest import Choice, KeepingReader, StoredFile, at_text
 from mirror.model import RunReport
 from mirror.sync import run_fetch
@@ -181,13 +182,14 @@ class _Verification:
             self.right_ids.append(file.asset_id)
 
     async def find_extra(self) -> None:
-        """Name what lies in the tree and is neither an asset's, nor an export that this program made."""
+        """Name what lies in the tree and is no asset's, no sidecar of one, and no export that this program made."""
         exports = tuple(f"{each.path}/" for each in self.reader.exports())
         async for files in self.archive.walk():
-            known = self.reader.known_keys(files)
+            pictures = {file: file.removesuffix(SIDECAR) for file in files}
+            known = self.reader.known_keys([*{*files, *pictures.values()}])
             for file in files:
                 is_ours = file == _OWN_FILE or f"{self.archive.root.absolute()}/{file}/".startswith(exports)
-                if file.lower() not in known and not is_ours:
+                if pictures[file].lower() not in known and not is_ours:
                     self.report.extra.append(file)
                     self.on_found(Finding(mark="+", path=file))
 

@@ -9,12 +9,6 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-PENDING: dict[str, str] = {
-    "D01": "test_crash.py", "K04": "test_crash.py", "K07": "test_power_cut.py", "D05": "test_verify.py",
-    "N08": "test_verify.py", "X09": "test_export_tables.py", "X10": "test_gallery.py",
-}  # fmt: skip
-"""Cases whose test is still to come, with its file: empty this, name the tests, and the rows are checked like others."""
-
 CASES = {
     "Faults": (
         "B01 B02 B03 B04 B05 B06 A01 A02 A04 A05 A07 A08 A09 A10 A13 A14 A15 A16 A18 A19 A20 A21 A24 A26 "
@@ -61,9 +55,6 @@ def test_every_case_names_a_test_that_exists(title: str) -> None:
     """A case without a test, or with one that was renamed, is not proven."""
     for case, _, tests in cells(title):
         named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", tests)
-        if case in PENDING:
-            assert tests == f"`{PENDING[case]}`", case
-            continue
         assert named, case
         assert ", ".join(f"`{file}::{name}`" for file, name in named) == tests, case
         assert [f"{file}::{name}" for file, name in named if name not in names_in(file)] == [], case

@@ -55,7 +55,7 @@ def assert_no_trace(folder: Path, photo: DemoPhoto) -> None:
 
 
 async def test_nothing_of_a_forgotten_photo_is_left(tmp_path: Path) -> None:
-    """Files, versions, drafts, rows, history, free pages and log: not a byte, and all others are as they were."""
+    """Files, sidecars, versions, drafts, rows, history, free pages and log: not a byte, and all others are as they were."""
     async with SourceSimulator(photos=60) as source:
         photo = marked(source)
         config = source.config(tmp_path)
@@ -64,6 +64,8 @@ async def test_nothing_of_a_forgotten_photo_is_left(tmp_path: Path) -> None:
         photo.bibs = [BIB, 5]
         await run_sync(config, is_full=True)
         before = tree(tmp_path / "photos")
+        key = next(each for each in before if f"/{photo.photo_id}_" in each)
+        (tmp_path / "photos" / f"{key}.xmp").write_text(f"a sidecar that tells of bib {BIB}")
         (tmp_path / "photos/.mirror/drafts" / f"{asset_of(tmp_path, photo)}.00ff.deadbeef").write_bytes(b"half")
         receipt = await take_down(tmp_path, photo)
         assert_no_trace(tmp_path / "photos", photo)

@@ -90,6 +90,8 @@ async def test_damage_made_by_hand_is_found_and_repaired(tmp_path: Path) -> None
         swap(root / keys[5], root / keys[9])
         extra = root / Path(keys[0]).parent / "notes.txt"
         extra.write_text("mine")
+        sidecar = root / f"{keys[7]}.xmp"
+        sidecar.write_text("what a picture program says of a photo")
         source.requests.clear()
         report = await check(tmp_path, Check(wants_again=True))
         assert sorted(report.damaged) == [keys[0], keys[5], keys[9]]
@@ -100,6 +102,7 @@ async def test_damage_made_by_hand_is_found_and_repaired(tmp_path: Path) -> None
         assert (source.api_requests(), source.pictures_asked()) == (0, 4)
     assert extra.read_text() == "mine"
     extra.unlink()
+    sidecar.unlink()
     assert tree(root) == before
     assert_agrees(root)
 

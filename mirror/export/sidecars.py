@@ -11,6 +11,7 @@ from mirror.errors import DamagedError
 from mirror.export.containers import NoPlaceError, find_packet, put_packet
 from mirror.export.merging import merged
 from mirror.export.xmp import is_ours, packet, properties
+from mirror.layout import SIDECAR
 from mirror.manifest import ExportAsset, ExportPhoto
 from mirror.model import VARIANTS
 
@@ -86,7 +87,7 @@ class Sidecars:
         said = properties(photo, asset)
         if not self._is_embedding:
             self._files.check(key)
-            self._put(target.with_name(f"{target.name}.xmp"), packet(said), is_ours)
+            self._put(target.with_name(f"{target.name}{SIDECAR}"), packet(said), is_ours)
             return
         picture = self._files.read(key)
         try:
@@ -95,7 +96,7 @@ class Sidecars:
         except NoPlaceError:
             self._beside += 1
             self._put(target, picture, lambda _: False)
-            self._put(target.with_name(f"{target.name}.xmp"), packet(said), is_ours)
+            self._put(target.with_name(f"{target.name}{SIDECAR}"), packet(said), is_ours)
             return
         self._put(target, body, _is_copy_of_ours)
 
