@@ -71,28 +71,28 @@ def _face(
         typer.echo(context.get_help(), nl=False)
 
 
-for _name, _command, _examples in (
-    ("sync", sync.sync, sync.EXAMPLES),
-    ("demo", demo.demo, demo.EXAMPLES),
-    ("init", setup.init, setup.INIT_EXAMPLES),
-    ("check", setup.check, setup.CHECK_EXAMPLES),
-    ("races", races.races, races.EXAMPLES),
-    ("status", status.status, status.EXAMPLES),
-    ("rebuild", rebuild.rebuild, rebuild.EXAMPLES),
-    ("find", find.find, find.EXAMPLES),
-    ("log", history.log, history.EXAMPLES),
-    ("failures", failures.failures, failures.EXAMPLES),
-    ("retry", retry.retry, retry.EXAMPLES),
-    ("report", report.report, report.EXAMPLES),
-    ("verify", verify.verify, verify.EXAMPLES),
-    ("forget", forget.forget, forget.EXAMPLES),
-    ("prune", prune.prune, prune.EXAMPLES),
-    ("watch", watch.watch, watch.EXAMPLES),
-    ("gallery", gallery.gallery, gallery.EXAMPLES),
+for _panel, _name, _command, _examples in (
+    ("Fetch", "sync", sync.sync, sync.EXAMPLES),
+    ("Fetch", "watch", watch.watch, watch.EXAMPLES),
+    ("Fetch", "retry", retry.retry, retry.EXAMPLES),
+    ("Set up", "demo", demo.demo, demo.EXAMPLES),
+    ("Set up", "init", setup.init, setup.INIT_EXAMPLES),
+    ("Set up", "check", setup.check, setup.CHECK_EXAMPLES),
+    ("Set up", "races", races.races, races.EXAMPLES),
+    ("Ask", "status", status.status, status.EXAMPLES),
+    ("Ask", "find", find.find, find.EXAMPLES),
+    ("Ask", "log", history.log, history.EXAMPLES),
+    ("Ask", "failures", failures.failures, failures.EXAMPLES),
+    ("Ask", "report", report.report, report.EXAMPLES),
+    ("Hand on", "gallery", gallery.gallery, gallery.EXAMPLES),
+    ("Keep", "verify", verify.verify, verify.EXAMPLES),
+    ("Keep", "rebuild", rebuild.rebuild, rebuild.EXAMPLES),
+    ("Keep", "forget", forget.forget, forget.EXAMPLES),
+    ("Keep", "prune", prune.prune, prune.EXAMPLES),
 ):
-    app.command(_name, cls=Command, epilog=f"[bold]Examples[/]\n\n{_examples}")(_command)
+    app.command(_name, cls=Command, epilog=f"[bold]Examples[/]\n\n{_examples}", rich_help_panel=_panel)(_command)
 
-app.add_typer(export.app, name="export")
+app.add_typer(export.app, name="export", rich_help_panel="Hand on")
 
 
 def run_command(arguments: Sequence[str] | None = None) -> int:
