@@ -425,23 +425,6 @@ async def test_killed_runs_go_on_to_the_same_tree(tmp_path: Path) -> None:
     assert_agrees(tmp_path / "killed/photos")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(12))
-async def test_killed_anywhere_goes_on_to_the_same_tree(tmp_path: Path, seed: int) -> None:
-    """Many kills at random moments: same tree, same hashes, no draft left."""
-    import random  # noqa: PLC0415
-
-    rng = random.Random(seed)
-    async with SourceSimulator(photos=150) as source:
-        (tmp_path / "calm").mkdir()
-        (tmp_path / "killed").mkdir()
-        await run_sync(source.config(tmp_path / "calm"))
-        config = source.config(tmp_path / "killed")
-        await kill_and_finish(tmp_path / "killed", source, config, [rng.randrange(1, 150) for _ in range(6)])
-    assert tree(tmp_path / "killed/photos") == tree(tmp_path / "calm/photos")
-    assert_agrees(tmp_path / "killed/photos")
-
-
 async def test_python_example_of_the_readme_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The documented Python API does what the command does."""
     async with SourceSimulator() as source:
