@@ -124,6 +124,33 @@ async def test_a_signal_is_heard_while_an_object_is_thrown_away(tmp_path: Path, 
         assert source.requests == []
 
 
+_SIGNALLED_WHILE_THE_LOOP_IS_MADE = """
+import os, selectors, signal, sys
+class Selector(selectors.DefaultSelector):
+    def __init__(self):
+        os.kill(os.getpid(), signal.{name})
+        super().__init__()
+selectors.DefaultSelector = Selector
+from mirror.cli import main
+sys.exit(main(["sync"]))
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+async def test_a_signal_is_heard_while_the_run_begins(tmp_path: Path, name: str, code: int) -> None:
+    """A stop that comes before there is anything to stop is as calm as a later one."""
+    async with SourceSimulator() as source:
+        source.config(tmp_path)
+        text = _SIGNALLED_WHILE_THE_LOOP_IS_MADE.format(name=name)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", text, cwd=tmp_path, stderr=asyncio.subprocess.PIPE
+        )
+        _, blamed = await process.communicate()
+        assert (process.returncode, b"Traceback" in blamed) == (code, False), blamed
+        assert source.pictures_asked() == 0
+        assert_calm(await mirror(tmp_path, "sync"), 0)
+
+
 async def test_serve_prints_what_works_and_ends_well(tmp_path: Path) -> None:
     """The printed configuration is valid as it stands, every command works with it, and Ctrl-C is the way to end."""
     async with started(tmp_path, "demo", "--serve", "--photos", "5") as service:

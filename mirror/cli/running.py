@@ -1,9 +1,9 @@
 """From a coroutine to its result, through signals."""
 
-import contextlib
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
 from mirror.cli.exit_codes import Stopped
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import asyncio
 
 T = TypeVar("T")
+_Handler = Callable[[int, FrameType | None], object] | int | None
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 def run(
@@ -37,13 +39,15 @@ def run(
     import asyncio
 
     received: list[int] = []
+    # While the event loop is made nothing may be raised: half a loop cannot be thrown away.
+    before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in _STOPPING}
 
     async def guarded() -> T:
         stop = asyncio.Event()
-        _listen(received, stop, "" if is_quiet else notice, can_finish=bool(notice))
+        if not _listen(received, stop, "" if is_quiet else notice, can_finish=bool(notice)):
+            _restore(before)
         return await work(stop)
 
-    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         result = asyncio.run(guarded())
     except (ArchiveError, ManifestError):
@@ -53,14 +57,19 @@ def run(
             raise Stopped(received[0]) from error
         raise
     finally:
-        signal.signal(signal.SIGTERM, on_sigterm)
+        _restore(before)
     if received and not is_over_then:
         raise Stopped(received[0])
     return result
 
 
-def _listen(received: list[int], stop: "asyncio.Event", notice: str, *, can_finish: bool) -> None:
-    """Take signals from here on, for the task that is running."""
+def _restore(handlers: "dict[signal.Signals, _Handler]") -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def _listen(received: list[int], stop: "asyncio.Event", notice: str, *, can_finish: bool) -> bool:
+    """Take signals from here on, for the task that is running, and those that came already; false where none can be."""
     import asyncio
 
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
@@ -74,6 +83,13 @@ def _listen(received: list[int], stop: "asyncio.Event", notice: str, *, can_fini
         elif task is not None:
             task.cancel()
 
-    with contextlib.suppress(NotImplementedError):  # Windows: there Ctrl-C ends asyncio.run at once
-        for number in (signal.SIGINT, signal.SIGTERM):
+    try:
+        for number in _STOPPING:
             loop.add_signal_handler(number, on_signal, number)
+    except NotImplementedError:  # Windows: there Ctrl-C ends asyncio.run at once
+        return False
+    early = received.copy()
+    received.clear()
+    for each in early:
+        on_signal(each)
+    return True
