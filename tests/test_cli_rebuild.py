@@ -5,13 +5,14 @@ import contextlib
 import json
 import random
 import signal
+import sqlite3
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from mirror import run_sync
-from tests.rebuilding import ask, held, manifest_of, other_source, stats
+from tests.rebuilding import held, manifest_of, other_source, stats
 from tests.simulator import SourceSimulator
 from tests.test_cli import assert_calm, mirror
 from tests.test_cli_signals import started
@@ -136,9 +137,10 @@ async def test_killed_rebuild_is_run_again_to_the_same_manifest(tmp_path: Path) 
             process = run_command(tmp_path, "rebuild")
             await asyncio.to_thread(_wait_for_adopted, tmp_path / "photos/.mirror/rebuild/manifest.sqlite", process)
             process.kill()
-            await asyncio.to_thread(process.communicate)
+            said = await asyncio.to_thread(process.communicate)
             if process.returncode == -signal.SIGKILL:
                 break
+            assert process.returncode == 0, said
             manifest_of(tmp_path / "photos").unlink()  # it was quicker than we are
         assert process.returncode == -signal.SIGKILL
         assert not manifest_of(tmp_path / "photos").exists()
@@ -156,9 +158,12 @@ async def test_killed_rebuild_is_run_again_to_the_same_manifest(tmp_path: Path) 
 def _wait_for_adopted(draft: Path, process: "subprocess.Popen[str]") -> None:
     """Return as soon as the manifest that is being made holds a first file, or is made."""
     while process.poll() is None:
-        # It is only being made: anything may go wrong with reading it.
-        with contextlib.suppress(Exception):
-            if ask(draft, "SELECT EXISTS (SELECT 1 FROM tally WHERE stored > 0)") == [(1,)]:
+        # It is only being made: anything may go wrong with reading it, and nothing may be made by it.
+        with (
+            contextlib.suppress(sqlite3.Error),
+            contextlib.closing(sqlite3.connect(f"file:{draft}?mode=ro", uri=True)) as connection,
+        ):
+            if connection.execute("SELECT EXISTS (SELECT 1 FROM tally WHERE stored > 0)").fetchone() == (1,):
                 return
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.002)
