@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -133,9 +134,11 @@ async def test_killed_rebuild_is_run_again_to_the_same_manifest(tmp_path: Path) 
             await asyncio.to_thread(process.communicate)
             assert process.returncode == -signal.SIGKILL
         source.on_request = lambda _: None
+        draft = tmp_path / "photos/.mirror/rebuild/manifest.sqlite"
         for _ in range(5):
+            shutil.rmtree(draft.parent, ignore_errors=True)  # we look at what the next one makes, not at what was left
             process = run_command(tmp_path, "rebuild")
-            await asyncio.to_thread(_wait_for_adopted, tmp_path / "photos/.mirror/rebuild/manifest.sqlite", process)
+            await asyncio.to_thread(_wait_for_adopted, draft, process)
             process.kill()
             said = await asyncio.to_thread(process.communicate)
             if process.returncode == -signal.SIGKILL:
