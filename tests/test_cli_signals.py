@@ -151,6 +151,33 @@ async def test_a_signal_is_heard_while_the_run_begins(tmp_path: Path, name: str,
         assert_calm(await mirror(tmp_path, "sync"), 0)
 
 
+_SIGNALLED_WHILE_THE_LOOP_IS_CLOSED = """
+import asyncio, os, signal, sys
+from asyncio.selector_events import BaseSelectorEventLoop
+close = BaseSelectorEventLoop.close
+def close_slowly(loop):
+    close(loop)
+    os.kill(os.getpid(), signal.{name})
+BaseSelectorEventLoop.close = close_slowly
+from mirror.cli import main
+sys.exit(main(["sync", "--quiet"]))
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+async def test_a_signal_is_heard_while_the_run_ends(tmp_path: Path, name: str, code: int) -> None:
+    """A stop that comes when all is done is told by the exit code, and by one line."""
+    async with SourceSimulator() as source:
+        source.config(tmp_path)
+        text = _SIGNALLED_WHILE_THE_LOOP_IS_CLOSED.format(name=name)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", text, cwd=tmp_path, stderr=asyncio.subprocess.PIPE
+        )
+        _, blamed = await process.communicate()
+        assert (process.returncode, blamed.count(b"\n")) == (code, 1), blamed
+        assert_calm(await mirror(tmp_path, "sync"), 0)
+
+
 async def test_serve_prints_what_works_and_ends_well(tmp_path: Path) -> None:
     """The printed configuration is valid as it stands, every command works with it, and Ctrl-C is the way to end."""
     async with started(tmp_path, "demo", "--serve", "--photos", "5") as service:

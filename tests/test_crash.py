@@ -158,8 +158,10 @@ async def large_pictures(folder: Path) -> AsyncIterator[Scene]:
 async def kept_drafts(folder: Path) -> AsyncIterator[Scene]:
     """Pictures that an earlier run has begun."""
     async with large_pictures(folder) as scene, Forks() as forks:
-        assert (await scene.run(forks, scene.before, at_steps=scene.stopping)).code == 143
-        assert list((scene.archive / ".mirror/drafts").iterdir())
+        # Rarely the stop comes when the pieces so far make whole pictures: then nothing is left to go on from.
+        while not any(each.name.count(".") == 2 for each in scene.archive.glob(".mirror/drafts/*")):
+            shutil.rmtree(scene.archive, ignore_errors=True)
+            assert (await scene.run(forks, scene.before, at_steps=scene.stopping)).code == 143
         scene.stopping = ()
         yield scene
 
