@@ -93,6 +93,15 @@ async def test_a_command_that_only_asks_stops_at_the_first_signal(tmp_path: Path
             assert b"Traceback" not in blamed
 
 
+async def python(folder: Path, text: str) -> tuple[int | None, bytes]:
+    """Run a program in a folder; returns its exit code and what it wrote to standard error."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", text, cwd=folder, stderr=asyncio.subprocess.PIPE
+    )
+    _, blamed = await process.communicate()
+    return process.returncode, blamed
+
+
 _SIGNALLED_IN_A_FINALIZER = """
 import os, signal, sys
 class Dropped:
@@ -112,15 +121,8 @@ async def test_a_signal_is_heard_while_an_object_is_thrown_away(tmp_path: Path, 
     """Python drops what is raised there: the command ends all the same, and calmly."""
     async with SourceSimulator() as source:
         source.config(tmp_path)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            _SIGNALLED_IN_A_FINALIZER.format(name=name),
-            cwd=tmp_path,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        _, blamed = await process.communicate()
-        assert (process.returncode, blamed) == (code, b"mirror: stopped\n")
+        ended, blamed = await python(tmp_path, _SIGNALLED_IN_A_FINALIZER.format(name=name))
+        assert (ended, blamed) == (code, b"mirror: stopped\n")
         assert source.requests == []
 
 
@@ -142,12 +144,33 @@ async def test_a_signal_is_heard_while_the_run_begins(tmp_path: Path, name: str,
     async with SourceSimulator() as source:
         source.config(tmp_path)
         text = _SIGNALLED_WHILE_THE_LOOP_IS_MADE.format(name=name)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", text, cwd=tmp_path, stderr=asyncio.subprocess.PIPE
-        )
-        _, blamed = await process.communicate()
-        assert (process.returncode, b"Traceback" in blamed) == (code, False), blamed
+        ended, blamed = await python(tmp_path, text)
+        assert (ended, b"Traceback" in blamed) == (code, False), blamed
         assert source.pictures_asked() == 0
+        assert_calm(await mirror(tmp_path, "sync"), 0)
+
+
+_SIGNALLED_WHILE_THE_LOOP_IS_CLOSED = """
+import asyncio, os, signal, sys
+from asyncio.selector_events import BaseSelectorEventLoop
+close = BaseSelectorEventLoop.close
+def close_slowly(loop):
+    close(loop)
+    os.kill(os.getpid(), signal.{name})
+BaseSelectorEventLoop.close = close_slowly
+from mirror.cli import main
+sys.exit(main(["sync", "--quiet"]))
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+async def test_a_signal_is_heard_while_the_run_ends(tmp_path: Path, name: str, code: int) -> None:
+    """A stop that comes when all is done is told by the exit code, and by one line."""
+    async with SourceSimulator() as source:
+        source.config(tmp_path)
+        text = _SIGNALLED_WHILE_THE_LOOP_IS_CLOSED.format(name=name)
+        ended, blamed = await python(tmp_path, text)
+        assert (ended, blamed.count(b"\n")) == (code, 1), blamed
         assert_calm(await mirror(tmp_path, "sync"), 0)
 
 

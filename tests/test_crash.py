@@ -9,6 +9,7 @@ import random
 import shutil
 import signal
 from collections.abc import AsyncIterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,10 +66,17 @@ class Scene:
         """Run the command in a copy."""
         return await forks.run(folder, *self.words, environ=_SMALL_GROUPS, **disturbed)  # type: ignore[arg-type]
 
-    async def rehearse(self, forks: Forks) -> None:
-        """Learn the steps of the run, and what it leaves when it comes to its end."""
-        folder = self.again("calm")
-        self.calm = await self.run(forks, folder, at_steps=self.stopping)
+    async def rehearse(self, forks: Forks, *, expected: AbstractSet[str] = frozenset()) -> None:
+        """Learn the steps of the run, and what it leaves when it comes to its end.
+
+        Args:
+            expected: Steps without which the scene is not worth much; a stop that came too late for them is tried again.
+        """
+        for number in range(5):
+            folder = self.again(f"calm {number}")
+            self.calm = await self.run(forks, folder, at_steps=self.stopping)
+            if expected <= set(self.calm.steps):
+                break
         assert self.calm.code == (143 if self.stopping else 0), self.calm.said
         if self.stopping:
             assert (await self.run(forks, folder)).code == 0
@@ -150,7 +158,7 @@ async def large_pictures(folder: Path) -> AsyncIterator[Scene]:
     async with SourceSimulator(photos=0) as source:
         source.race = LargeRace(photos=0)
         source.race.gain_uploads(1)
-        stopping = ((("write draft in flight", 14), signal.SIGTERM),)
+        stopping = ((("write draft in flight", 8), signal.SIGTERM),)
         yield Scene(source=source, judge=Judge.of(source.race), folder=folder, stopping=stopping)
 
 
@@ -158,8 +166,10 @@ async def large_pictures(folder: Path) -> AsyncIterator[Scene]:
 async def kept_drafts(folder: Path) -> AsyncIterator[Scene]:
     """Pictures that an earlier run has begun."""
     async with large_pictures(folder) as scene, Forks() as forks:
-        assert (await scene.run(forks, scene.before, at_steps=scene.stopping)).code == 143
-        assert list((scene.archive / ".mirror/drafts").iterdir())
+        # Rarely the stop comes when the pieces so far make whole pictures: then nothing is left to go on from.
+        while not any(each.name.count(".") == 2 for each in scene.archive.glob(".mirror/drafts/*")):
+            shutil.rmtree(scene.archive, ignore_errors=True)
+            assert (await scene.run(forks, scene.before, at_steps=scene.stopping)).code == 143
         scene.stopping = ()
         yield scene
 
@@ -235,7 +245,7 @@ async def test_a_run_killed_at_some_steps_goes_on(tmp_path: Path) -> None:
 async def test_a_run_killed_at_any_step_goes_on(tmp_path: Path, name: str) -> None:
     """One kill before every single step of its way to the disk."""
     async with SCENES[name](tmp_path) as scene, Forks() as forks:
-        await scene.rehearse(forks)
+        await scene.rehearse(forks, expected=EXPECTED[name])
         assert set(scene.calm.steps) >= EXPECTED[name], "without these steps the proof would prove nothing"
         steps = numbered(scene.calm.steps)
         killed = await kill_at_each(scene, steps)

@@ -40,7 +40,9 @@ class MixedRace(SmallRace):
 
     def picture(self, path: str) -> bytes | None:
         """The bytes under an address, while they are offered."""
-        body, prefix = super().picture(path), path.strip("/").split("/")[1]
+        if path.count("/") != 3:
+            return None
+        body, prefix = super().picture(path), path.split("/")[2]
         photo = next((each for each in self.photos.values() if each.name in path), None)
         if body is None or photo is None or not any(prefix.startswith(_START[each]) for each in photo.offered):
             return None

@@ -39,14 +39,24 @@ def run(
     import asyncio
 
     received: list[int] = []
-    # While the event loop is made nothing may be raised: half a loop cannot be thrown away.
-    before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in _STOPPING}
+
+    def record(number: int, _: FrameType | None) -> None:
+        received.append(number)
+
+    # While the event loop is made or closed nothing may be raised: half a loop cannot be thrown away.
+    before = {number: signal.signal(number, record) for number in _STOPPING}
 
     async def guarded() -> T:
         stop = asyncio.Event()
         if not _listen(received, stop, "" if is_quiet else notice, can_finish=bool(notice)):
             _restore(before)
-        return await work(stop)
+            return await work(stop)
+        try:
+            return await work(stop)
+        finally:
+            for number in _STOPPING:
+                asyncio.get_running_loop().remove_signal_handler(number)
+                signal.signal(number, record)
 
     try:
         result = asyncio.run(guarded())
