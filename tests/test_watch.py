@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from mirror.cli.watch import parse_until
+from mirror.cli.watch import parse_end, parse_until
 from mirror.config import Config
 from mirror.errors import AccessError, ConfigError, RefusedError
 from mirror.hooks import CommandHook, WebHook
@@ -404,3 +404,14 @@ async def test_command_names_what_is_wrong(tmp_path: Path) -> None:
             assert_calm(await mirror(tmp_path, "watch", *words), 2)
         assert source.requests == []
     assert not (tmp_path / "photos").exists()
+
+
+def test_end_is_a_time_or_a_duration() -> None:
+    """``--for`` counts from now, ``--until`` names a moment; both at once are a contradiction."""
+    now = datetime.fromisoformat("2026-05-17T12:00:00-04:00")
+    assert parse_end(None, None, now=now) is None
+    assert parse_end(None, "1h30m", now=now) == now + timedelta(minutes=90)
+    with pytest.raises(ConfigError, match="give one of them"):
+        parse_end("18:00", "6h", now=now)
+    with pytest.raises(ConfigError, match="--for: found 'soon', expected a duration"):
+        parse_end(None, "soon", now=now)

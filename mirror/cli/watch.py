@@ -57,6 +57,7 @@ def watch(
         str | None, typer.Option(metavar="PORT|FILE", help="Measurements for Prometheus, on a port or in a file.")
     ] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="When to end: 18:00, or 2026-05-17T18:00.")] = None,
+    lasting: Annotated[str | None, typer.Option("--for", metavar="TIME", help="How long to watch, such as 6h.")] = None,
     archive: ArchiveDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -69,7 +70,7 @@ def watch(
     A network that is away, for hours too, only means to try again;
     a key that the service refuses ends it.
 
-    Ctrl-C and SIGTERM end it with 0, --until with the code of its last run.
+    Ctrl-C and SIGTERM end it with 0, --until and --for with the code of its last run.
     Between its runs the archive is free for other commands.
     With --json each piece of news is a line of JSON.
     """
@@ -77,7 +78,7 @@ def watch(
     settings = _settings(archive, config, given)
     hidden = [*settings.credentials().secrets(), settings.watch.webhook.get_secret_value()]
     set_up_logging(verbosity=verbose, is_quiet=quiet, file=log_json, secrets=hidden)
-    end = None if until is None else parse_until(until, now=datetime.now().astimezone())
+    end = parse_end(until, lasting, now=datetime.now().astimezone())
 
     async def work(stop: "asyncio.Event") -> int:
         from mirror.watch import watch as watch_archive
@@ -100,6 +101,24 @@ def _settings(archive: Path | None, config: Path | None, given: dict[str, str | 
         return settings
     overrides = {"archive.root": settings.archive.root, **{f"watch.{name}": value for name, value in given.items()}}
     return load_config(settings.source_path, overrides=overrides)
+
+
+def parse_end(until: str | None, lasting: str | None, *, now: datetime) -> datetime | None:
+    """Read when to end, from the one or the other; None for never.
+
+    Raises:
+        ConfigError: Both are given, or one is wrong.
+    """
+    from mirror.units import parse_duration
+
+    if until is not None and lasting is not None:
+        raise ConfigError("--until and --for both say when to end: give one of them")
+    if lasting is None:
+        return None if until is None else parse_until(until, now=now)
+    try:
+        return now + timedelta(seconds=parse_duration(lasting))
+    except ValueError as error:
+        raise ConfigError(f"--for: found {lasting!r}, {error}") from None
 
 
 def parse_until(text: str, *, now: datetime) -> datetime:
