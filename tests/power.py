@@ -201,9 +201,15 @@ def command(*words: str) -> None:
 
 @contextlib.contextmanager
 def mounted(image: Path, at: Path, *, options: str = "") -> Iterator[Path]:
-    """Mount an image by way of a loop device."""
+    """Mount an image by way of a loop device.
+
+    A cut may leave half a superblock, which no journal mends: then e2fsck takes its copy, as at every start of a system.
+    """
     at.mkdir(exist_ok=True)
-    command("mount", "-o", f"loop,{options}".rstrip(","), str(image), str(at))
+    words = ("mount", "-o", f"loop,{options}".rstrip(","), str(image), str(at))
+    if subprocess.run(words, capture_output=True, check=False).returncode:
+        subprocess.run(["e2fsck", "-fy", str(image)], capture_output=True, check=False)  # noqa: S607
+        command(*words)
     try:
         yield at
     finally:

@@ -24,7 +24,10 @@ class WatchSettings(Section):
         if self.every < self.LEAST_S:
             yield "every", "expected at least 10s: the service is asked each time"
         if self.quiet_every < self.every:
-            yield "quiet_every", "expected at least as much as every"
+            yield (
+                "quiet_every",
+                f"is {self.quiet_every:g} s, expected at least as much as watch.every, {self.every:g} s",
+            )
         url = self.webhook.get_secret_value()
         if url and (fault := webhook_fault(url)):
             yield "webhook", f"expected an https address, or one of this machine: {fault}"
