@@ -103,10 +103,10 @@ async def python(folder: Path, text: str) -> tuple[int | None, bytes]:
 
 
 _SIGNALLED_IN_A_FINALIZER = """
-import os, signal, sys
+import signal, sys
 class Dropped:
     def __del__(self):
-        os.kill(os.getpid(), signal.{name})
+        signal.raise_signal(signal.{name})  # heeded here and now, where os.kill may be heeded after this
 def on_open(event, details):
     if event == "open" and str(details[0]).endswith("mirror.toml"):
         Dropped()
