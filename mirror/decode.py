@@ -1,6 +1,7 @@
 """Can this picture be decoded, pixel by pixel? The one room of ours, beside the demo's, that asks Pillow."""
 
 import io
+import struct
 from typing import Literal
 
 from PIL import Image, UnidentifiedImageError
@@ -12,6 +13,12 @@ Verdict = Literal["decoded", "broken", "not tried"]
 
 _MOST_PIXELS = 89_000_000
 """Larger ones are not tried, as Pillow advises: they take a quarter of a gigabyte each, or are made to take more."""
+
+_BROKEN = (
+    OSError, EOFError, SyntaxError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RuntimeError,
+    struct.error,
+)  # fmt: skip
+"""What decoders say of broken bytes: it is the bytes' fault. That memory ran out is not."""
 
 
 def try_decoding(body: bytes) -> Verdict:
@@ -31,6 +38,6 @@ def try_decoding(body: bytes) -> Verdict:
             image.load()
     except (UnidentifiedImageError, Image.DecompressionBombError):
         return "not tried"
-    except Exception:  # noqa: BLE001 - whatever a decoder says of broken bytes, it is their fault
+    except _BROKEN:
         return "broken"
     return "decoded"

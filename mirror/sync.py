@@ -75,7 +75,7 @@ async def run_fetch(
     What is stored is left alone.
 
     Args:
-        command: What the run is called in the manifest: retry, verify.
+        command: What the run is called in the manifest: retry, repair.
         choose: Names the assets; it may want stored ones again first (`Manifest.want_again`).
         stop: As for `run_sync`.
         tally: As for `run_sync`.

@@ -192,7 +192,7 @@ CREATE INDEX history_by_run ON history (run_id);
 -- One row for each mirror sync (or other command that changes the archive).
 CREATE TABLE run (
     run_id INTEGER PRIMARY KEY,
-    command TEXT NOT NULL,              -- sync
+    command TEXT NOT NULL,              -- sync, retry, repair, rebuild, forget, prune, verify ...
     program TEXT NOT NULL,              -- name and version
     started_at TEXT NOT NULL,
     ended_at TEXT,                      -- null: it was killed, or is on
