@@ -1,5 +1,6 @@
 """Which key an asset gets when its bytes are about to be published for the first time."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,10 +36,11 @@ class Keys:
         """Make a key for each, unlike every other key of the archive."""
         keys: list[str] = []
         taken: set[str] = set()
-        for place in places:
-            key = self._fill(place)
-            plain, number = key, 1
-            while key.lower() in taken or self._is_taken(key):
+        plain_keys = [self._fill(place) for place in places]
+        there = self._taken(plain_keys)
+        for plain in plain_keys:
+            key, number = plain, 1
+            while key.lower() in taken or (self._taken([key]) if number > 1 else key in there):
                 number += 1
                 stem, _, extension = plain.rpartition(".")
                 key = f"{stem}~{number}.{extension}"
@@ -46,9 +48,11 @@ class Keys:
             keys.append(key)
         return keys
 
-    def _is_taken(self, key: str) -> bool:
+    def _taken(self, keys: Sequence[str]) -> set[str]:
+        """Find those that an asset has already."""
         # The column compares without case, as macOS and Windows do.
-        return self._ledger.connection.execute("SELECT 1 FROM asset WHERE key = ?", (key,)).fetchone() is not None
+        query = "SELECT value FROM json_each(?) WHERE EXISTS (SELECT 1 FROM asset WHERE key = value)"
+        return {row[0] for row in self._ledger.connection.execute(query, (json.dumps(keys),))}
 
     def _fill(self, place: Place) -> str:
         race_day, year = self._race_day(place.race_id, place.race_day_id)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from mirror.manifest import bulk
 from mirror.manifest.changes import Changes, known_photos
 from mirror.manifest.ledger import Ledger, PassState
 from mirror.manifest.rows import Planned
@@ -107,9 +108,10 @@ def _add(ledger: Ledger, pass_id: int, photos: Sequence[Photo]) -> int:
     this, run = ledger.passes[pass_id], ledger.connection
     first = run.execute("SELECT coalesce(max(photo_no), 0) + 1 FROM photo").fetchone()[0]
     numbered = list(enumerate(photos, first))
-    run.executemany(
+    bulk.change(
+        run,
         "INSERT INTO photo (photo_no, race_id, photo_id, race_day_id, listed_under, album_id, uploaded_filename, "
-        "uploaded_ts, first_run_id, seen_pass_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "uploaded_ts, first_run_id, seen_pass_id) VALUES {rows}",
         [
             (
                 photo_no, this.race_id, photo.photo_id, photo.race_day_id or this.race_day_id, this.race_day_id,
@@ -118,12 +120,14 @@ def _add(ledger: Ledger, pass_id: int, photos: Sequence[Photo]) -> int:
             for photo_no, photo in numbered
         ],
     )  # fmt: skip
-    run.executemany(
-        "INSERT INTO photo_json (photo_no, json) VALUES (?, ?)",
+    bulk.change(
+        run,
+        "INSERT INTO photo_json (photo_no, json) VALUES {rows}",
         [(photo_no, photo.json) for photo_no, photo in numbered],
     )
-    run.executemany(
-        "INSERT INTO bib (photo_no, position, bib) VALUES (?, ?, ?)",
+    bulk.change(
+        run,
+        "INSERT INTO bib (photo_no, position, bib) VALUES {rows}",
         [(photo_no, at, bib) for photo_no, photo in numbered for at, bib in enumerate(photo.bibs)],
     )
     names = ledger.variants.get(this.race_id, ())

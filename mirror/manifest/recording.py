@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mirror.layout import version_key
+from mirror.manifest import bulk
 from mirror.manifest.changes import FRESH_START
 from mirror.manifest.failures import note_failed
 from mirror.manifest.keys import Keys, Place
@@ -16,9 +17,13 @@ from mirror.model import Content, Failed, Fetched, Stored
 
 _Value = int | str | bytes | None
 _FACTS = ("extension", "width_px", "height_px", "taken_at", "etag", "last_modified")
-_CONTENT = (
-    "key = ?, stored_url = ?, size_bytes = ?, sha256 = ?, width_px = ?, height_px = ?, taken_at = ?, etag = ?, "
-    "last_modified = ?, stored_at = ?, verified_at = NULL WHERE asset_id = ?"
+_UPDATE = (
+    "WITH new (key, stored_url, size_bytes, sha256, width_px, height_px, taken_at, etag, last_modified, stored_at, "
+    "asset_id) AS (VALUES {rows}) "
+    "UPDATE asset SET {also}key = new.key, stored_url = new.stored_url, size_bytes = new.size_bytes, "
+    "sha256 = new.sha256, width_px = new.width_px, height_px = new.height_px, taken_at = new.taken_at, "
+    "etag = new.etag, last_modified = new.last_modified, stored_at = new.stored_at, verified_at = NULL "
+    "FROM new WHERE asset.asset_id = new.asset_id"
 )
 # Bytes that are lost must not count as the same when they come again.
 _LOST = "size_bytes = NULL, sha256 = NULL, etag = NULL, last_modified = NULL, verified_at = NULL"
@@ -54,12 +59,16 @@ class _Result:
 
 
 def _rows(ledger: Ledger, asset_ids: Iterable[int]) -> dict[int, _Row]:
-    query = (
-        "SELECT a.asset_id, a.state, a.url, a.key, a.sha256, a.size_bytes, a.etag, a.stored_at, a.variant, "
-        "p.race_id, p.photo_id, p.race_day_id, p.album_id, p.uploaded_filename "
-        "FROM asset AS a JOIN photo AS p USING (photo_no) WHERE a.asset_id IN (SELECT value FROM json_each(?))"
+    columns = (
+        "a.asset_id, a.state, a.url, a.key, iif(a.sha256 IS NULL, NULL, hex(a.sha256)), a.size_bytes, a.etag, "
+        "a.stored_at, a.variant, p.race_id, p.photo_id, p.race_day_id, p.album_id, p.uploaded_filename"
     )
-    return {row[0]: _Row._make(row) for row in ledger.connection.execute(query, (id_list(asset_ids),))}
+    source = "FROM asset AS a JOIN photo AS p USING (photo_no) WHERE a.asset_id IN (SELECT value FROM json_each(?))"
+    rows = bulk.read(ledger.connection, columns, source, (id_list(asset_ids),))
+    return {
+        row[0]: _Row(*row[:4], None if row[4] is None else bytes.fromhex(row[4]), *row[5:])  # as tables keep it
+        for row in rows
+    }
 
 
 def _is_same_address(listed: str, fetched: str) -> bool:
@@ -83,9 +92,9 @@ def prepare_commit(ledger: Ledger, group: Sequence[Fetched]) -> list[Commit]:
         _commit(rows[asset_id], each, keys.get(asset_id), keeps_versions=ledger.keeps_versions)
         for asset_id, each in ready.items()
     ]
-    ledger.connection.executemany(
-        "INSERT OR REPLACE INTO committing (asset_id, wanted_no, url, key, size_bytes, sha256, content) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+    bulk.change(
+        ledger.connection,
+        "INSERT OR REPLACE INTO committing (asset_id, wanted_no, url, key, size_bytes, sha256, content) VALUES {rows}",
         [_committing_row(each) for each in commits],
     )
     return commits
@@ -146,10 +155,13 @@ def _note_stored(ledger: Ledger, results: Sequence[_Result]) -> int:
         row = rows[each.asset_id]
         is_done = row.state == "wanted" and _is_same_address(row.url, each.url)
         (done if is_done else held).append(_content_row(each, now))
-    run.executemany(f"UPDATE asset SET state = 'stored', wanted_no = NULL, {FRESH_START}, {_CONTENT}", done)  # noqa: S608
-    run.executemany(f"UPDATE asset SET {_CONTENT}", held)  # noqa: S608
+    bulk.change(run, _UPDATE.format(rows="{rows}", also=f"state = 'stored', wanted_no = NULL, {FRESH_START}, "), done)
+    bulk.change(run, _UPDATE.format(rows="{rows}", also=""), held)
     _note_replaced(ledger, [(rows[each.asset_id], each) for each in results], now)
-    run.executemany("DELETE FROM committing WHERE asset_id = ?", [(each.asset_id,) for each in results])
+    run.execute(
+        "DELETE FROM committing WHERE asset_id IN (SELECT value FROM json_each(?))",
+        (id_list(each.asset_id for each in results),),
+    )
     return len(done)
 
 

@@ -3,8 +3,10 @@
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
+from typing import Any
 
-from mirror.manifest import races
+from mirror.manifest import bulk, races
 from mirror.manifest.ledger import Ledger
 from mirror.manifest.refused import IS_REFUSED
 from mirror.manifest.rows import Selected
@@ -32,7 +34,7 @@ def clock() -> dict[str, str | int]:
     return {"now": at_text(now), "aside_from": at_text(now - _ASIDE_FOR)}
 
 
-def _jobs(rows: Iterable[tuple[int, int, int, int, int, str, str, str]]) -> list[Job]:
+def _jobs(rows: Iterable[Sequence[Any]]) -> list[Job]:
     return [
         Job(
             asset_id=asset_id, wanted_no=wanted_no, race_id=race_id, race_day_id=race_day_id, photo_id=photo_id,
@@ -128,15 +130,25 @@ def want_new(ledger: Ledger, found: Sequence[tuple[int, Variant]]) -> int:
         return 0
     first = ledger.take_wanted_no(len(found)) + 1
     rows = [
-        (photo_no, variant.name, number, variant.url, host_of(variant.url), variant.width_px, variant.height_px)
+        (
+            photo_no,
+            variant.name,
+            number,
+            variant.url,
+            host_of(variant.url),
+            variant.width_px,
+            variant.height_px,
+            "wanted",
+        )
         for number, (photo_no, variant) in enumerate(found, first)
     ]
     ledger.hosts.update(row[4] for row in rows)
-    return ledger.connection.executemany(
-        "INSERT INTO asset (photo_no, variant, state, wanted_no, url, host, listed_width_px, listed_height_px) "
-        "VALUES (?, ?, 'wanted', ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    return bulk.change(
+        ledger.connection,
+        "INSERT INTO asset (photo_no, variant, wanted_no, url, host, listed_width_px, listed_height_px, state) "
+        "VALUES {rows} ON CONFLICT DO NOTHING",
         rows,
-    ).rowcount
+    )
 
 
 # -- what to fetch --------------------------------------------------------------------------------------------------
@@ -162,12 +174,15 @@ def wanted(ledger: Ledger, host: str, after_no: int, limit: int) -> list[Job]:
     """Jobs of one host, in order of their ``wanted_no``."""
     barren_from, barren_to = ledger.barren.get(host, (0, 0))
     start_no = barren_to if barren_from <= after_no < barren_to else after_no
-    rows = ledger.connection.execute(
-        f"SELECT {_JOB} FROM asset AS a INDEXED BY asset_wanted CROSS JOIN photo AS p ON p.photo_no = a.photo_no "  # noqa: S608
+    rows = bulk.read(
+        ledger.connection,
+        "asset_id, wanted_no, race_id, race_day_id, photo_id, variant, url, host",
+        f"FROM (SELECT {_JOB} FROM asset AS a INDEXED BY asset_wanted CROSS JOIN photo AS p ON p.photo_no = a.photo_no "  # noqa: S608
         f"WHERE a.state = 'wanted' AND a.host = :host AND a.wanted_no > :after_no AND NOT {IS_ASIDE} "
-        f"AND NOT (:holds_refused AND {IS_REFUSED}) AND {IS_SELECTED} ORDER BY a.wanted_no LIMIT :limit",
+        f"AND NOT (:holds_refused AND {IS_REFUSED}) AND {IS_SELECTED} ORDER BY a.wanted_no LIMIT :limit)",
         {"host": host, "after_no": start_no, "limit": limit, "holds_refused": ledger.holds_refused, **clock()},
-    ).fetchall()
+    )
+    rows.sort(key=itemgetter(1))
     if len(rows) < limit:
         # Wanted assets of races that are not selected would be looked at again with each page that is planned.
         ledger.barren[host] = (rows[-1][1] if rows else after_no, newest_wanted_no(ledger))
