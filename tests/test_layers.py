@@ -48,7 +48,7 @@ FLOORS = [
     {"race_choice", "when"},
     {"credentials", "fields", "layout", "pace", "race_ref", "timetable", "units", "demo"},
     {"breaker"},
-    {"model", "tally"},
+    {"model", "tally", "root"},
     {"errors"},
 ]
 """From the roof to the ground; a room may import rooms of lower floors only."""
