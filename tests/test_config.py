@@ -142,7 +142,7 @@ def test_root_may_be_a_place_in_a_bucket(file: ConfigFile, tmp_path: Path, monke
 @pytest.mark.parametrize("url", ["s3://key:hush@bucket/x", "s3://bucket/x?hush=1", "ftp://bucket/hush", "s3:///hush"])
 def test_root_that_is_no_place_in_a_bucket_is_refused(file: ConfigFile, url: str) -> None:
     """Credentials in an address are refused and not repeated, and so is what no store can be."""
-    with pytest.raises(ConfigError, match="archive.root: .*expected") as caught:
+    with pytest.raises(ConfigError, match=r"archive\.root: .*expected") as caught:
         file.load(f'[archive]\nroot = "{url}"')
     assert "hush" not in str(caught.value) or not {"@", "?"} & set(url)
 
