@@ -12,8 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from mirror.archive.objects.bucket import Bucket
 
 _STARTS_WITHIN_S = 60.0
 
@@ -22,6 +26,16 @@ def required(module: str) -> None:
     """Skip where a package of an extra is missing, but not in CI."""
     if os.environ.get("INTEROP") != "required":
         pytest.importorskip(module)
+
+
+def memory_bucket() -> "Bucket":
+    """A bucket that is only a part of this process."""
+    required("obstore")
+    from obstore.store import MemoryStore  # noqa: PLC0415 - only where the extra is
+
+    from mirror.archive.objects.bucket import Bucket  # noqa: PLC0415
+
+    return Bucket(MemoryStore(), "memory://club")
 
 
 @dataclass(slots=True)
@@ -75,6 +89,7 @@ def free_port() -> int:
 @contextlib.contextmanager
 def running_s3_server(folder: Path) -> Iterator[S3Server]:
     """Run moto's S3 in a process of its own."""
+    required("obstore")
     required("moto")
     port, log = free_port(), folder / "s3.log"
     with log.open("wb") as errors:

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
@@ -19,24 +20,16 @@ from mirror.errors import (
     OccupiedError,
 )
 from mirror.root import parse_root
-from tests.s3_server import S3Server, free_port, required
+from tests.s3_server import S3Server, free_port, memory_bucket
 
-required("obstore")
-
-from obstore.store import MemoryStore  # noqa: E402 - only where the extra is
-
-from mirror.archive.objects.bucket import Bucket  # noqa: E402 - only where the extra is
+if TYPE_CHECKING:
+    from mirror.archive.objects.bucket import Bucket
 
 LARGE = os.urandom(3_000_001)
 
 
-def memory_bucket() -> Bucket:
-    """A bucket that is only a part of this process."""
-    return Bucket(MemoryStore(), "memory://club")
-
-
 @pytest.fixture(params=["memory", "s3"])
-async def bucket(request: pytest.FixtureRequest) -> Bucket:
+async def bucket(request: pytest.FixtureRequest) -> "Bucket":
     """An empty place in a bucket."""
     if request.param == "memory":
         return memory_bucket()
@@ -44,12 +37,12 @@ async def bucket(request: pytest.FixtureRequest) -> Bucket:
     return open_bucket(parse_root(f"s3://{server.new_bucket()}/photos/2026"), stall_s=10.0, patience_s=20.0)
 
 
-async def names(bucket: Bucket, below: str = "", after: str = "") -> list[str]:
+async def names(bucket: "Bucket", below: str = "", after: str = "") -> list[str]:
     """All keys, in the order in which they came."""
     return [each.key async for page in bucket.list_below(below, after=after) for each in page]
 
 
-async def test_object_comes_back_as_it_was_put(bucket: Bucket) -> None:
+async def test_object_comes_back_as_it_was_put(bucket: "Bucket") -> None:
     """Bytes, size and labels are read back, large ones piece by piece."""
     etag = await bucket.put("a/b.jpg", LARGE, labels={"sha256": "00ff", "bibs": "1,2"}, is_new=True)
     body, facts = await bucket.get("a/b.jpg")
@@ -59,7 +52,7 @@ async def test_object_comes_back_as_it_was_put(bucket: Bucket) -> None:
     assert (looked.labels["bibs"], looked.modified_ts > 1.6e9) == ("1,2", True)
 
 
-async def test_condition_that_fails_writes_nothing(bucket: Bucket) -> None:
+async def test_condition_that_fails_writes_nothing(bucket: "Bucket") -> None:
     """A new object replaces none, and a replacement only the object that was seen."""
     etag = await bucket.put("a", b"first", is_new=True)
     with pytest.raises(OccupiedError, match="something lies there already"):
@@ -75,7 +68,7 @@ async def test_condition_that_fails_writes_nothing(bucket: Bucket) -> None:
     assert (await bucket.get("a"))[0] == b"second"
 
 
-async def test_file_goes_in_parts_and_whole(bucket: Bucket, tmp_path: Path) -> None:
+async def test_file_goes_in_parts_and_whole(bucket: "Bucket", tmp_path: Path) -> None:
     """A large file is put in parts, with its labels."""
     (tmp_path / "large").write_bytes(LARGE * 6)
     await bucket.put_file("a", tmp_path / "large", labels={"sha256": "00ff"})
@@ -83,7 +76,7 @@ async def test_file_goes_in_parts_and_whole(bucket: Bucket, tmp_path: Path) -> N
     assert (body == LARGE * 6, facts.labels["sha256"]) == (True, "00ff")
 
 
-async def test_copy_takes_the_labels_along(bucket: Bucket) -> None:
+async def test_copy_takes_the_labels_along(bucket: "Bucket") -> None:
     """A copy inside the store has the bytes and the labels; what is not there cannot be copied."""
     await bucket.put("a", b"bytes", labels={"sha256": "00ff"})
     await bucket.copy("a", ".mirror/versions/a", is_new=True)
@@ -93,7 +86,7 @@ async def test_copy_takes_the_labels_along(bucket: Bucket) -> None:
         await bucket.copy("none", "b", is_new=False)
 
 
-async def test_listing_is_in_order_and_ends(bucket: Bucket) -> None:
+async def test_listing_is_in_order_and_ends(bucket: "Bucket") -> None:
     """A listing names what lies below a folder, from a key on, with sizes; strange names too."""
     keys = ["a/1.jpg", "a/10.jpg", "a/2.jpg", "a/b/x.jpg", "ab/1.jpg", "Ü ü/+ %41#?&~.jpg"]
     await asyncio.gather(*(bucket.put(key, b"x" * len(key)) for key in keys))

@@ -163,6 +163,9 @@ class Archive(Protocol):
             ManifestError: Somebody else has written it since we last did.
         """
 
+    async def is_own_current(self, name: str) -> bool:
+        """Whether nobody on another machine has written that file in the archive since we did."""
+
     async def fetch_own(self, name: str) -> bool:
         """Bring that file from the archive to its place on this machine; says whether there is one."""
 
