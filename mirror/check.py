@@ -68,7 +68,7 @@ def _check_configuration(config: Config) -> Finding:
 
 
 async def _check_disk(config: Config) -> AsyncIterator[Finding]:
-    root, least = config.archive.root, config.archive.min_free
+    root, least = config.archive.root.path, config.archive.min_free
     try:
         kind, how, free, is_on_network = await _try_disk(root)
     except ArchiveError as error:

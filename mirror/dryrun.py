@@ -104,7 +104,7 @@ async def try_sync(
         await manifest.begin_run("dry run")
         targets = await resolve(wishes, source=source, manifest=manifest, fresh_s=config.listing.race_every)
         await manifest.select(targets.selected, variants_of=variants_of)
-        losses = _Losses(config.archive.root, manifest)
+        losses = _Losses(config.archive.root.path, manifest)
         tally = tally or Tally()
         passes = Passes(
             source=source, manifest=manifest, tally=tally, page_size=config.api.page_size,
@@ -122,7 +122,7 @@ async def try_sync(
             variants=await _judge_variants(manifest, transport),
             vanished=losses.count or 0,
             api_calls=transport.api_calls,
-            free_bytes=_free_bytes(config.archive.root),
+            free_bytes=_free_bytes(config.archive.root.path),
             min_free_bytes=config.archive.min_free,
             incomplete=tuple(_incomplete(targets, passes.reports)),
         )

@@ -6,6 +6,9 @@ from typing import ClassVar
 class MirrorError(Exception):
     """Any failure that this program can name."""
 
+    transient: ClassVar[bool] = False
+    """Whether another try can help; this alone decides about retrying."""
+
 
 class ConfigError(MirrorError):
     """A setting is wrong: the message names file, key, value and expectation."""
@@ -21,8 +24,6 @@ class FetchError(MirrorError):
         retry_after_s: How long the source asks to be left alone, in seconds.
     """
 
-    transient: ClassVar[bool] = False
-    """Whether another try can help; this alone decides about retrying."""
     reason: ClassVar[str] = "failed"
     """A few words under which failures of this kind are grouped."""
 
@@ -116,6 +117,28 @@ class ArchiveError(MirrorError):
 
 class DamagedError(ArchiveError):
     """One stored file is not what the manifest says of it: absent, unreadable, or of another size."""
+
+
+class AbsentError(ArchiveError):
+    """Nothing lies under that name in the bucket."""
+
+
+class OccupiedError(ArchiveError):
+    """Something lies under that name in the bucket already: nothing was written, unless by an earlier try."""
+
+
+class ChangedError(ArchiveError):
+    """What lies under that name in the bucket is not what was last seen there: nothing was written."""
+
+
+class DeniedError(ArchiveError):
+    """The store refuses the caller: no credentials, wrong ones, or ones that do not allow this."""
+
+
+class AwayError(ArchiveError):
+    """The store does not answer, or says that it cannot just now."""
+
+    transient = True
 
 
 class ManifestError(MirrorError):

@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 
-from mirror.archive import LocalArchive
+from mirror.archive import Archive
 from mirror.commit import Committer
 from mirror.download import Downloads
 from mirror.errors import FetchError
@@ -31,7 +31,7 @@ class Fetching:
     """
 
     def __init__(
-        self, *, archive: LocalArchive, manifest: Manifest, transport: Transport, retry: RetryPolicy,
+        self, *, archive: Archive, manifest: Manifest, transport: Transport, retry: RetryPolicy,
         limits: GroupLimits, tally: Tally, stop: asyncio.Event,
     ) -> None:  # fmt: skip
         self.archive = archive

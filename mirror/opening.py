@@ -6,14 +6,14 @@ from functools import partial
 from pathlib import Path
 
 from mirror import __version__
-from mirror.archive import LocalArchive
-from mirror.archive.names import STATE
+from mirror.archive import Archive, LocalArchive
 from mirror.config import Config
 from mirror.errors import FetchError, ManifestError
 from mirror.hosts import HostRules
 from mirror.manifest import Manifest, ManifestReader
 from mirror.pace import HostPace
 from mirror.retry import RetryPolicy
+from mirror.root import STATE
 from mirror.source import Source
 from mirror.transport import Transport
 
@@ -26,7 +26,7 @@ PROGRAM = f"mirror {__version__}"
 
 def manifest_path(config: Config) -> Path:
     """Say where the manifest lies: inside the archive unless ``archive.state_dir`` says otherwise."""
-    return (config.archive.state_dir or config.archive.root / STATE) / "manifest.sqlite"
+    return config.archive.manifest
 
 
 def retry_policy(config: Config) -> RetryPolicy:
@@ -95,24 +95,27 @@ def open_source(
     )
 
 
-async def leave_snapshot(config: Config, archive: LocalArchive, manifest: Manifest) -> None:
+async def leave_snapshot(config: Config, archive: Archive, manifest: Manifest) -> None:
     """Put a copy of the manifest beside the tree, where it does not lie there itself: the archive is whole by itself.
 
     Raises:
         ArchiveError: It cannot be written.
+        ManifestError: Another machine has left its own there meanwhile.
     """
-    if config.archive.state_dir is not None:
-        await manifest.snapshot(archive.state / manifest_path(config).name)
+    if config.archive.is_manifest_apart:
+        name = manifest_path(config).name
+        await manifest.snapshot(archive.own_file(name))
+        await archive.send_own(name)
 
 
-async def open_archive(config: Config, *, create: bool) -> LocalArchive:
+async def open_archive(config: Config, *, create: bool) -> Archive:
     """Open the tree, or make a new one; where a disk should be mounted that is not, nothing is made in its place.
 
     Raises:
         ArchiveError: It is not there, or takes no more.
         ManifestError: The manifest says that files are stored, and no tree is there.
     """
-    path, root = manifest_path(config), config.archive.root
+    path, root = manifest_path(config), config.archive.root.path
     if config.archive.state_dir is not None and path.exists() and not (root / STATE).is_dir():
         with ManifestReader(path) as manifest:
             if manifest.counts().stored:
@@ -120,7 +123,7 @@ async def open_archive(config: Config, *, create: bool) -> LocalArchive:
     return await LocalArchive.open(root, create=create, min_free_bytes=config.archive.min_free)
 
 
-async def open_manifest(config: Config, archive: LocalArchive, *, create: bool = True) -> Manifest:
+async def open_manifest(config: Config, archive: Archive, *, create: bool = True) -> Manifest:
     """Open the archive's manifest for writing, or make a new one for a new archive.
 
     Args:
@@ -132,14 +135,14 @@ async def open_manifest(config: Config, archive: LocalArchive, *, create: bool =
     tree_id = await archive.archive_id()
     if tree_id is not None and not path.exists():
         raise ManifestError(
-            f"{path}: not found, but {archive.root} holds an archive: the manifest was lost or moved; "
+            f"{path}: not found, but {archive.place} holds an archive: the manifest was lost or moved; "
             "put it back, or make it again with 'mirror rebuild'"
         )
-    is_on_network = archive.is_on_network and config.archive.state_dir is None
+    is_on_network = archive.is_on_network and not config.archive.is_manifest_apart
     if is_on_network:
         log.warning(
             "%s lies on a network disk (%s), where a manifest is slow and can be damaged: "
-            "set archive.state_dir to a local folder", archive.root, archive.filesystem,
+            "set archive.state_dir to a local folder", archive.place, archive.filesystem,
         )  # fmt: skip
     manifest = await Manifest.open(
         path, create=create, program=PROGRAM, template=config.archive.template, is_on_network=is_on_network,
@@ -150,9 +153,9 @@ async def open_manifest(config: Config, archive: LocalArchive, *, create: bool =
             await archive.set_archive_id(manifest.archive_id)
         elif tree_id != manifest.archive_id:
             if tree_id is None:
-                raise ManifestError(f"{path}: {_NO_TREE.format(root=archive.root)}")
+                raise ManifestError(f"{path}: {_NO_TREE.format(root=archive.place)}")
             raise ManifestError(
-                f"{path}: this is the manifest of an archive, but the tree at {archive.root} belongs to another "
+                f"{path}: this is the manifest of an archive, but the tree at {archive.place} belongs to another "
                 f"manifest ({tree_id}); 'mirror rebuild' makes one for this tree"
             )
     except BaseException:

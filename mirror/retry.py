@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import tenacity
 
-from mirror.errors import FetchError
+from mirror.errors import FetchError, MirrorError
 
 T = TypeVar("T")
 
@@ -46,18 +46,19 @@ async def call_with_retry(
 ) -> T:
     """Call until it succeeds, fails for good, or tries and time are used up.
 
-    Only a `FetchError` that says it is transient is tried again; cancellation never is.
+    Only an error of ours that says it is transient is tried again; cancellation never is.
 
     Args:
         spent: Tries that were made before this call.
         on_retry: Told of each failure that another try follows: the error, the tries so far, the pause in seconds.
         sleep: Waits so many seconds.
     Raises:
-        FetchError: The last failure.
+        MirrorError: The last failure.
     """
 
     def is_worth_it(error: BaseException) -> bool:
-        return isinstance(error, FetchError) and error.transient and not policy.is_too_long(error.retry_after_s)
+        is_transient = isinstance(error, MirrorError) and error.transient
+        return is_transient and not policy.is_too_long(getattr(error, "retry_after_s", None))
 
     def wait(state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None

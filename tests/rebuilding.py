@@ -57,11 +57,11 @@ def stats(root: Path) -> dict[str, tuple[int, ...]]:
 
 async def rebuilt_without_a_picture(source: SourceSimulator, config: Config, **more: Any) -> RebuildReport:
     """Rebuild, and make sure that no picture was asked for and nothing in the tree was touched."""
-    before = stats(config.archive.root)
+    before = stats(config.archive.root.path)
     source.requests.clear()
     report = await run_rebuild(config, **more)
     assert source.pictures_asked() == 0
-    assert stats(config.archive.root) == before
+    assert stats(config.archive.root.path) == before
     return report
 
 
@@ -72,14 +72,14 @@ async def sync_fetches(source: SourceSimulator, config: Config, pictures: int) -
     assert report.exit_code == 0
     assert source.pictures_asked() == report.stored == pictures
     found = ask(manifest_path(config), "SELECT key, hex(sha256) FROM asset WHERE state = 'stored'")
-    there = tree(config.archive.root)
+    there = tree(config.archive.root.path)
     for key, digest in found:
         assert there[key] == digest.lower()
 
 
 def manifest_path(config: Config) -> Path:
     """Where a configuration's manifest lies."""
-    return (config.archive.state_dir or config.archive.root / ".mirror") / "manifest.sqlite"
+    return (config.archive.state_dir or config.archive.root.path / ".mirror") / "manifest.sqlite"
 
 
 class OtherRace(SmallRace):

@@ -1,4 +1,4 @@
-"""What every archive promises, whatever it is made of. A new implementation joins ``ARCHIVES``."""
+"""What every archive promises, whatever it is made of. A new implementation joins ``OPENERS``."""
 
 import asyncio
 import hashlib
@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 
 from mirror.archive import Archive, Draft, LocalArchive, Publication
+from mirror.archive.objects import open_bucket
+from mirror.archive.objects.archive import ObjectArchive
 from mirror.archive.seam import Bytes
 from mirror.errors import ArchiveError, MismatchError
+from mirror.root import parse_root
+from tests.s3_server import S3Server, memory_bucket
 
 Opener = Callable[[], Awaitable[Archive]]
 ADDRESS = "0123456789abcdef"
@@ -21,23 +25,43 @@ BODY = b"the bytes of a picture" * 40
 LARGE = os.urandom(700_001)
 
 
-async def open_local(root: Path) -> Archive:
-    """Open an archive in a folder."""
-    return await LocalArchive.open(root, create=True)
+def local(_request: pytest.FixtureRequest, root: Path) -> Opener:
+    """An archive in a folder."""
+    return lambda: LocalArchive.open(root, create=True)
 
 
-ARCHIVES = [pytest.param(open_local, id="local")]
+def in_memory(_request: pytest.FixtureRequest, folder: Path) -> Opener:
+    """An archive in a store that is a part of this process."""
+    bucket = memory_bucket()
+    return lambda: ObjectArchive.open(bucket, folder, create=True)
 
 
-@pytest.fixture(params=ARCHIVES)
+def in_memory_staged(_request: pytest.FixtureRequest, folder: Path) -> Opener:
+    """The same as a worker has it: checked drafts lie in the store at once."""
+    bucket = memory_bucket()
+    return lambda: ObjectArchive.open(bucket, folder, create=True, stage=True)
+
+
+def on_s3(request: pytest.FixtureRequest, folder: Path) -> Opener:
+    """An archive in a bucket of a real S3 server."""
+    server: S3Server = request.getfixturevalue("s3")
+    root = parse_root(f"s3://{server.new_bucket()}/club/photos")
+    return lambda: ObjectArchive.open(open_bucket(root), folder, create=True)
+
+
+OPENERS = [local, in_memory, in_memory_staged, on_s3]
+
+
+@pytest.fixture(params=OPENERS, ids=lambda each: each.__name__)
 async def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opener]:
     """Opens the same archive anew, as the next run would; closes all in the end."""
     opened: list[Archive] = []
+    opener: Opener = request.param(request, tmp_path / "archive")
 
     async def open_again() -> Archive:
         for each in opened:
             await each.aclose()
-        opened.append(await request.param(tmp_path / "archive"))
+        opened.append(await opener())
         return opened[-1]
 
     yield open_again

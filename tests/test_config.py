@@ -118,12 +118,33 @@ def test_paths_start_at_the_file_or_the_current_folder(
     here.mkdir()
     monkeypatch.chdir(here)
     monkeypatch.setenv("HOME", "/home/me")
-    assert file.load("").archive.root == file.folder / "photos"
-    assert file.load('[archive]\nroot = "a"\nstate_dir = "~/s"').archive.root == file.folder / "a"
+    assert file.load("").archive.root.path == file.folder / "photos"
+    assert file.load('[archive]\nroot = "a"\nstate_dir = "~/s"').archive.root.path == file.folder / "a"
     assert file.load('[archive]\nstate_dir = "~/s"').archive.state_dir == Path("/home/me/s")
-    assert file.load('[archive]\nroot = "a"', {"MIRROR_ARCHIVE__ROOT": "b"}).archive.root == here / "b"
-    assert file.load('[archive]\nroot = "a"', overrides={"archive.root": Path("c")}).archive.root == here / "c"
+    assert file.load('[archive]\nroot = "a"', {"MIRROR_ARCHIVE__ROOT": "b"}).archive.root.path == here / "b"
+    assert file.load('[archive]\nroot = "a"', overrides={"archive.root": Path("c")}).archive.root.path == here / "c"
     assert file.load('[download]\nca_file = "ca.pem"').download.ca_file == file.folder / "ca.pem"
+
+
+def test_root_may_be_a_place_in_a_bucket(file: ConfigFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address is no path, is written in one way, and has a readable folder of its own for the manifest."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    archive = file.load('[archive]\nroot = "s3://club-photos//2026/"').archive
+    assert (str(archive.root), archive.root.is_local) == ("s3://club-photos/2026", False)
+    folder = archive.manifest.parent
+    assert (folder.parent, folder.name[:-8]) == (tmp_path / "mirror", "s3-club-photos-2026-")
+    assert archive.root.below("race-7").state_dir != folder
+    assert file.load('[archive]\nroot = "s3://b12"\nstate_dir = "s"').archive.manifest.parent == file.folder / "s"
+    with pytest.raises(ConfigError, match="only on an archive in a folder"):
+        archive.root.path  # noqa: B018 - asking is what is refused
+
+
+@pytest.mark.parametrize("url", ["s3://key:hush@bucket/x", "s3://bucket/x?hush=1", "ftp://bucket/hush", "s3:///hush"])
+def test_root_that_is_no_place_in_a_bucket_is_refused(file: ConfigFile, url: str) -> None:
+    """Credentials in an address are refused and not repeated, and so is what no store can be."""
+    with pytest.raises(ConfigError, match=r"archive\.root: .*expected") as caught:
+        file.load(f'[archive]\nroot = "{url}"')
+    assert "hush" not in str(caught.value) or not {"@", "?"} & set(url)
 
 
 def test_file_is_found_upwards(file: ConfigFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +173,7 @@ def test_quick_config_needs_no_file(tmp_path: Path) -> None:
     config = quick_config("48211", to=tmp_path, days="latest", variants="large", environ=environ)
     (race,) = config.chosen_races()
     assert (race.race.race_id, race.days, race.variants) == (48211, "latest", ("large",))
-    assert (config.archive.root, config.download.attempts) == (tmp_path, 2)
+    assert (config.archive.root.path, config.download.attempts) == (tmp_path, 2)
     assert config.credentials().secret == "hush-41"
     with pytest.raises(ConfigError, match=r"^race: 'harbour' is no race: expected its id"):
         quick_config("harbour", to=tmp_path, environ={})

@@ -29,13 +29,13 @@ async def troubled(source: SourceSimulator, folder: Path) -> Config:
 
 def troubles(config: Config, **missed: object) -> list[Trouble]:
     """What failed."""
-    with FailureReader(config.archive.root / ".mirror/manifest.sqlite") as reader:
+    with FailureReader(config.archive.root.path / ".mirror/manifest.sqlite") as reader:
         return reader.troubles(Missed(**missed))  # type: ignore[arg-type]
 
 
 def failed(config: Config, **missed: object) -> list[int]:
     """The assets that failed."""
-    with FailureReader(config.archive.root / ".mirror/manifest.sqlite") as reader:
+    with FailureReader(config.archive.root.path / ".mirror/manifest.sqlite") as reader:
         return reader.asset_ids(Missed(**missed))  # type: ignore[arg-type]
 
 
@@ -44,7 +44,7 @@ async def test_failures_are_grouped_by_reason_host_and_race(tmp_path: Path) -> N
     async with SourceSimulator() as source:
         config = await troubled(source, tmp_path)
         forbidden, missing, gone = troubles(config)
-        now = rows(config.archive.root, "SELECT max(failed_at) FROM asset")[0][0]
+        now = rows(config.archive.root.path, "SELECT max(failed_at) FROM asset")[0][0]
     assert {forbidden.reason, missing.reason} == {"forbidden", "not found"}
     assert forbidden.count + missing.count + gone.count == len(ids(config, "wanted")) + 1
     assert (gone.state, gone.count, gone.race_name) == ("gone", 1, "Harbour 10K")
@@ -57,7 +57,7 @@ async def test_failures_are_grouped_by_reason_host_and_race(tmp_path: Path) -> N
         config,
         "UPDATE asset SET failure = NULL WHERE asset_id = (SELECT max(asset_id) FROM asset WHERE state = 'wanted')",
     )
-    with FailureReader(config.archive.root / ".mirror/manifest.sqlite") as reader:
+    with FailureReader(config.archive.root.path / ".mirror/manifest.sqlite") as reader:
         assert reader.count_not_tried() == 1
     assert sum(each.count for each in troubles(config)) == len(ids(config, "wanted"))
     change(config, "UPDATE asset SET failed_days = 5 WHERE failure = 'forbidden'")
@@ -103,8 +103,8 @@ async def test_retry_tries_just_what_failed(tmp_path: Path) -> None:
         assert troubles(config) == []
         assert source.api_requests() == 0
         assert failed(config) == []
-    assert_agrees(config.archive.root)
-    assert len(rows(config.archive.root, "SELECT 1 FROM run")) == 3
+    assert_agrees(config.archive.root.path)
+    assert len(rows(config.archive.root.path, "SELECT 1 FROM run")) == 3
 
 
 async def test_commands_say_what_failed_and_what_became_of_it(tmp_path: Path) -> None:

@@ -28,13 +28,13 @@ def these(asset_ids: Sequence[int]) -> Choose:
 
 def ids(config: Config, state: str) -> list[int]:
     """The assets in a state."""
-    found = rows(config.archive.root, "SELECT asset_id, state FROM asset ORDER BY 1")
+    found = rows(config.archive.root.path, "SELECT asset_id, state FROM asset ORDER BY 1")
     return [int(str(asset_id)) for asset_id, its in found if its == state]
 
 
 def change(config: Config, sql: str) -> None:
     """Change the manifest by hand."""
-    with sqlite3.connect(config.archive.root / ".mirror/manifest.sqlite") as connection:
+    with sqlite3.connect(config.archive.root.path / ".mirror/manifest.sqlite") as connection:
         connection.execute(sql)
     connection.close()
 
@@ -58,10 +58,10 @@ async def test_chosen_assets_are_fetched_without_a_call(tmp_path: Path) -> None:
         assert (source.api_requests(), source.pictures_asked()) == (0, 3)
         assert (report.exit_code, report.stored, report.missing, report.api_calls) == (0, 3, 0, 0)
         assert ids(config, "wanted") == wanted[3:]
-    assert_agrees(config.archive.root)
-    assert rows(config.archive.root, "SELECT command, exit_code, stored FROM run ORDER BY run_id DESC LIMIT 1") == [
-        ("retry", 0, 3)
-    ]
+    assert_agrees(config.archive.root.path)
+    assert rows(
+        config.archive.root.path, "SELECT command, exit_code, stored FROM run ORDER BY run_id DESC LIMIT 1"
+    ) == [("retry", 0, 3)]
 
 
 async def test_chosen_assets_that_fail_again_are_named(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ async def test_chosen_assets_that_fail_again_are_named(tmp_path: Path) -> None:
         report = await run_fetch(config, command="retry", choose=these(wanted[:3]))
         assert (report.exit_code, report.stored, report.missing) == (1, 1, 2)
         assert [(each.reason, each.count) for each in report.failures] == [("unreachable", 2)]
-    assert_agrees(config.archive.root)
+    assert_agrees(config.archive.root.path)
 
 
 async def test_chosen_assets_are_fetched_whatever_the_configuration_wants(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ async def test_chosen_assets_are_fetched_whatever_the_configuration_wants(tmp_pa
         report = await run_fetch(config, command="retry", choose=these(ids(config, "wanted")))
         assert report.exit_code == 0
         assert ids(config, "wanted") == []
-    assert_agrees(config.archive.root)
+    assert_agrees(config.archive.root.path)
 
 
 async def test_gone_assets_are_wanted_when_chosen(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ async def test_gone_assets_are_wanted_when_chosen(tmp_path: Path) -> None:
         report = await run_fetch(config, command="retry", choose=these(gone))
         assert (report.stored, report.gone, report.missing, report.exit_code) == (len(gone) - 1, 1, 0, 1)
         assert report.already_gone == 0
-    assert_agrees(config.archive.root)
+    assert_agrees(config.archive.root.path)
 
 
 async def test_stored_assets_are_left_alone_unless_wanted_again(tmp_path: Path) -> None:
@@ -107,13 +107,15 @@ async def test_stored_assets_are_left_alone_unless_wanted_again(tmp_path: Path) 
     async with SourceSimulator() as source:
         config = source.config(tmp_path)
         await run_sync(config)
-        before = tree(config.archive.root)
+        before = tree(config.archive.root.path)
         source.requests.clear()
         stored = ids(config, "stored")[:2]
         report = await run_fetch(config, command="retry", choose=these(stored))
         assert (report.exit_code, source.requests) == (0, [])
-        (key,) = rows(config.archive.root, "SELECT key FROM asset WHERE state = 'stored' ORDER BY asset_id LIMIT 1")[0]
-        damaged = config.archive.root / str(key)
+        (key,) = rows(
+            config.archive.root.path, "SELECT key FROM asset WHERE state = 'stored' ORDER BY asset_id LIMIT 1"
+        )[0]
+        damaged = config.archive.root.path / str(key)
         damaged.chmod(0o644)
         damaged.write_bytes(b"?" * damaged.stat().st_size)
 
@@ -123,8 +125,8 @@ async def test_stored_assets_are_left_alone_unless_wanted_again(tmp_path: Path) 
 
         report = await run_fetch(config, command="verify", choose=repair)
         assert (report.exit_code, report.stored, source.pictures_asked()) == (0, 2, 2)
-    assert tree(config.archive.root) == before
-    assert_agrees(config.archive.root)
+    assert tree(config.archive.root.path) == before
+    assert_agrees(config.archive.root.path)
 
 
 async def test_a_403_on_an_old_url_asks_for_a_full_pass(tmp_path: Path) -> None:
@@ -133,7 +135,7 @@ async def test_a_403_on_an_old_url_asks_for_a_full_pass(tmp_path: Path) -> None:
         config, _ = await with_missing(source, tmp_path)
         source.fault("thumbs", times=1, status=403)
         await run_fetch(config, command="retry", choose=these(ids(config, "wanted")))
-    assert rows(config.archive.root, "SELECT full_wanted FROM race_day WHERE full_wanted NOT NULL") == [
+    assert rows(config.archive.root.path, "SELECT full_wanted FROM race_day WHERE full_wanted NOT NULL") == [
         ("a 403 on an old URL",)
     ]
 
@@ -147,10 +149,10 @@ async def test_stopped_fetch_leaves_an_archive_that_goes_on(tmp_path: Path) -> N
         report = await run_fetch(config, command="retry", choose=these(ids(config, "wanted")), stop=stop)
         assert report.is_stopped
         assert report.missing == len(ids(config, "wanted")) > 0
-        assert_agrees(config.archive.root)
+        assert_agrees(config.archive.root.path)
         source.on_request = lambda _: None
         assert (await run_sync(config)).exit_code == 0
-    assert_agrees(config.archive.root)
+    assert_agrees(config.archive.root.path)
 
 
 async def test_fetch_makes_no_archive(tmp_path: Path) -> None:
@@ -159,4 +161,4 @@ async def test_fetch_makes_no_archive(tmp_path: Path) -> None:
         config = source.config(tmp_path)
         with pytest.raises(ArchiveError):
             await run_fetch(config, command="retry", choose=these([1]))
-        assert not config.archive.root.exists()
+        assert not config.archive.root.path.exists()

@@ -5,8 +5,7 @@ from mirror.archive.exported import Copies, Original
 from mirror.archive.local import LocalArchive
 from mirror.archive.neighbour import flush_folder, new_file
 from mirror.archive.new_folder import NewFolder, new_folder
-from mirror.archive.seam import Archive, Draft, Inspection, KeptDraft, Publication
-from mirror.archive.survey import Entry
+from mirror.archive.seam import Archive, Draft, Entry, Inspection, KeptDraft, Publication
 
 __all__ = [
     "Archive",

@@ -15,8 +15,8 @@ from mirror.archive.growing import DraftRoom
 from mirror.archive.inspecting import Inspector
 from mirror.archive.opening import OpenFolder
 from mirror.archive.removing import Remover
-from mirror.archive.seam import Bytes, Draft, Inspection, KeptDraft, Publication
-from mirror.archive.survey import Entry, Survey
+from mirror.archive.seam import Bytes, Draft, Entry, Inspection, KeptDraft, Publication
+from mirror.archive.survey import Survey
 from mirror.archive.tree import Tree
 from mirror.archive.writer import Writer
 from mirror.errors import ArchiveError
@@ -86,6 +86,26 @@ class LocalArchive:
     def state(self) -> Path:
         """Folder inside the tree for what is no asset."""
         return self.root / names.STATE
+
+    @property
+    def place(self) -> str:
+        """The folder, as people write it."""
+        return str(self.root)
+
+    def own_file(self, name: str) -> Path:
+        """Say where one of our own files lies: in the tree."""
+        return self.state / name
+
+    async def send_own(self, name: str) -> None:
+        """Do nothing: what is written to its place is in the archive."""
+
+    async def is_own_current(self, name: str) -> bool:  # noqa: ARG002 - the seam asks for one file
+        """Say yes: a lock on the manifest sees to that."""
+        return True
+
+    async def fetch_own(self, name: str) -> bool:
+        """Say whether there is such a file; it lies where it is read."""
+        return await self._room.begin(self.own_file(name).is_file)
 
     @property
     def filesystem(self) -> str:

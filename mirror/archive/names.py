@@ -4,8 +4,10 @@ import re
 
 from mirror.archive.seam import KeptDraft
 from mirror.errors import ArchiveError
+from mirror.root import STATE
 
-STATE = ".mirror"
+__all__ = ["DRAFTS", "FOREIGN", "STATE", "VERSIONS"]
+
 DRAFTS = "drafts"
 VERSIONS = f"{STATE}/versions"
 FOREIGN = f"{VERSIONS}/foreign"

@@ -41,7 +41,7 @@ class Remover:
         return sizes
 
     def _remove(self, folders: Folders, key: str) -> int | None:
-        parents, name = _removable(key)
+        parents, name = require_removable(key)
         with self._disk.saying("delete", key):
             try:
                 folder = folders.find(parents)
@@ -64,7 +64,7 @@ class Remover:
         found: set[str] = set()
         for key in keys:
             parents, name = names.split_key(key)
-            is_relative = _relatives_of(name).fullmatch
+            is_relative = relatives_of(name).fullmatch
             for home in (names.VERSIONS, names.FOREIGN):
                 folder = (*home.split("/"), *parents)
                 found.update("/".join((*folder, each)) for each in self._names_in(folder) if is_relative(each))
@@ -109,7 +109,7 @@ class Remover:
 
     def _copy_out(self, folders: Folders, key: str, target: Path, made: set[Path]) -> int | None:
         """Copy one file by way of another name; one that lies there already was left by a killed run."""
-        parents, name = _removable(key)
+        parents, name = require_removable(key)
         with self._disk.saying("read", key):
             try:
                 descriptor = os.open(name, READ_FLAGS, dir_fd=folders.find(parents))
@@ -126,14 +126,14 @@ class Remover:
         return size
 
 
-def _removable(key: str) -> tuple[tuple[str, ...], str]:
+def require_removable(key: str) -> tuple[tuple[str, ...], str]:
     """Take a key apart; of our own folder nothing but versions may go."""
     if names.is_state(key) and not key.startswith(names.VERSIONS + "/"):
         raise ArchiveError(f"not to be deleted: {key!r}")
     return names.split_key(key)
 
 
-def _relatives_of(name: str) -> re.Pattern[str]:
+def relatives_of(name: str) -> re.Pattern[str]:
     """Match ``900101_a.<16 digits>.jpg``, a version of ``900101_a.jpg``, and what gave way to either."""
     stem, dot, extension = name.rpartition(".")
     version = re.escape(stem if dot else name) + "[.][0-9a-f]{16}" + re.escape(f".{extension}" if dot else "")

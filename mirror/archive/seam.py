@@ -16,6 +16,8 @@ class Publication:
     """One checked draft and the key it is to get.
 
     Args:
+        photo_id: For whoever meets the file without the manifest, where a store can keep that beside it.
+        bibs: Likewise, as they were when it was stored.
         is_ours_there: Whether bytes of ours lie under ``key`` now, to be replaced.
         keep_as: Key under ``.mirror/versions/`` that keeps those; None when they are not kept.
         sha256_there: Digest that those should have (32 bytes); bytes that have another one are kept apart, as foreign.
@@ -23,6 +25,8 @@ class Publication:
 
     draft: str
     key: str
+    photo_id: int | None = None
+    bibs: tuple[str, ...] = ()
     is_ours_there: bool = False
     keep_as: str | None = None
     sha256_there: bytes | None = None
@@ -62,6 +66,19 @@ class Inspection(Generic[T]):
     size_bytes: int | None = None
     sha256: bytes | None = None
     examined: T | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One name in the archive that is no folder, or a folder that cannot be looked into."""
+
+    key: str
+    """Its path below the root; bytes that are no text are lone surrogates in it."""
+    size_bytes: int = 0
+    modified_ts: float = 0.0
+    """Unix seconds."""
+    trouble: str = ""
+    """Why it is no file that can be read; empty if it is one."""
 
 
 class Draft(Protocol):
@@ -121,16 +138,36 @@ class Archive(Protocol):
 
     A key holds a whole, flushed, checked draft or what was there before, at every instant. Nothing is written or
     read through a symbolic link inside the tree. Files are never changed, only replaced; what is replaced is kept.
-    Blocking work happens off the event loop. Whatever the disk refuses is an ``ArchiveError``.
+    Blocking work happens off the event loop. Whatever the disk or the store refuses is an ``ArchiveError``.
     """
 
     @property
-    def root(self) -> Path:
-        """The folder of the tree."""
+    def place(self) -> str:
+        """Where it lies, as people write it: a folder, or an address."""
 
     @property
-    def state(self) -> Path:
-        """Folder inside the tree for what is no asset: drafts, versions, the id, the manifest."""
+    def filesystem(self) -> str:
+        """What it lies on: the type of the file system as the mount table names it, or the kind of store."""
+
+    @property
+    def is_on_network(self) -> bool:
+        """Whether a manifest inside it would lie on another machine's disk."""
+
+    def own_file(self, name: str) -> Path:
+        """Say where on this machine one of our own files is written, the manifest's snapshot for one."""
+
+    async def send_own(self, name: str) -> None:
+        """Bring that file into the archive, as a whole or not at all, if it does not lie there already.
+
+        Raises:
+            ManifestError: Somebody else has written it since we last did.
+        """
+
+    async def is_own_current(self, name: str) -> bool:
+        """Whether nobody on another machine has written that file in the archive since we did."""
+
+    async def fetch_own(self, name: str) -> bool:
+        """Bring that file from the archive to its place on this machine; says whether there is one."""
 
     async def archive_id(self) -> str | None:
         """Read the id of the manifest that this tree belongs to; None for a new tree."""
@@ -204,7 +241,16 @@ class Archive(Protocol):
         """
 
     def walk(self) -> AsyncGenerator[list[str], None]:
-        """Name all that lies in the tree and is no folder, folder by folder, but for our own state folder."""
+        """Name all that lies in the tree and is no folder, some at a time, but for our own state folder."""
+
+    def survey(self, below: str = "", *, batch: int = 1000) -> AsyncGenerator[list[Entry], None]:
+        """Name everything below a folder of the tree, whatever it is, in an order that does not change."""
+
+    async def flush_files(self, keys: Sequence[str]) -> None:
+        """Bring files that somebody else wrote to the disk, if `flush_folders` alone would not."""
+
+    async def flush_folders(self, folders: Collection[tuple[str, ...]]) -> None:
+        """Bring the names in these folders to the disk."""
 
     async def relatives(self, keys: Sequence[str]) -> list[str]:
         """Find versions of these files, and foreign things that lay under their keys, whether recorded or not."""

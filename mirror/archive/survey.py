@@ -4,12 +4,12 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from mirror.archive import names
 from mirror.archive.disk import READ_FLAGS, Disk, lstat_if_there
 from mirror.archive.flush import Flusher
+from mirror.archive.seam import Entry
 
 _NOT_HERE = {
     errno.EACCES: "permission denied",
@@ -24,19 +24,6 @@ _NOT_HERE = {
 }
 """What one folder alone can suffer from; anything else is trouble of the whole disk."""
 _NO_TEXT = "its name is no text"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One name in the tree that is no folder, or a folder that cannot be looked into."""
-
-    key: str
-    """Its path below the root; bytes that are no text are lone surrogates in it."""
-    size_bytes: int = 0
-    modified_ts: float = 0.0
-    """Unix seconds."""
-    trouble: str = ""
-    """Why it is no file that can be read; empty if it is one."""
 
 
 class Survey:

@@ -12,6 +12,7 @@ from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, Races
 from mirror.cli.output import console, to_json
 from mirror.cli.page import Command, Group
 from mirror.errors import ConfigError
+from mirror.root import ArchiveRoot
 
 if TYPE_CHECKING:
     from mirror.export.exports import TableKind, XmpKind
@@ -198,7 +199,7 @@ def xmp(
 
 def _table(
     kind: "TableKind", to: Path, race: list[str] | None, race_day: list[str] | None, variant: list[str] | None,
-    archive: Path | None, config: Path | None, *, as_json: bool, for_excel: bool = False,
+    archive: ArchiveRoot | None, config: Path | None, *, as_json: bool, for_excel: bool = False,
 ) -> int:  # fmt: skip
     from mirror.export.exports import export_table
 

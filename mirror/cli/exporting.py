@@ -11,8 +11,9 @@ import typer
 from mirror.cli.exit_codes import OK, PARTIAL
 from mirror.cli.logs import CAUSES
 from mirror.cli.output import printable, to_json
-from mirror.cli.places import find_manifest
+from mirror.cli.places import find_tree
 from mirror.errors import ConfigError
+from mirror.root import ArchiveRoot
 
 if TYPE_CHECKING:
     from mirror.export.exports import Export, Exported
@@ -22,7 +23,7 @@ _MOST_NAMED = 10
 
 @contextlib.contextmanager
 def opened_export(
-    archive: Path | None, config: Path | None, races: list[str] | None, race_days: list[str] | None,
+    archive: ArchiveRoot | None, config: Path | None, races: list[str] | None, race_days: list[str] | None,
     variants: list[str] | None,
 ) -> "Iterator[Export]":  # fmt: skip
     """Open the archive for reading, and see what the options mean."""
@@ -34,7 +35,7 @@ def opened_export(
     for each in variants or ():
         if each not in VARIANTS:
             raise ConfigError(f"--variant {each}: expected one of {', '.join(VARIANTS)}")
-    root, path = find_manifest(archive, config)
+    root, path = find_tree(archive, config)
     with ManifestReader(path) as reader:
         days = reader.export_days()
         if races:

@@ -12,7 +12,7 @@ from mirror.cli.exit_codes import OK, PARTIAL
 from mirror.cli.logs import CAUSES
 from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, Races
 from mirror.cli.output import console, from_stamp, local_time, printable, short_path, to_json
-from mirror.cli.places import find_manifest, moment_of
+from mirror.cli.places import find_tree, moment_of
 from mirror.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def find(
     _check(bibs or (), variant, has_filter=bool(race or album or since or uploaded_by or untagged), to=to, is_link=link)
     if untagged and bibs:
         raise ConfigError("a photo with a bib is not untagged: give bibs, or --untagged")
-    root, path = find_manifest(archive, config)
+    root, path = find_tree(archive, config)
     with PhotoFinder(path) as finder:
         search = _search(finder, bibs or (), race or (), album, since, uploaded_by, is_untagged=untagged)
         found = look_up(finder, search)

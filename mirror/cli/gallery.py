@@ -12,7 +12,7 @@ from mirror.cli.exit_codes import OK, PARTIAL, exit_code
 from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, Quiet, Verbosity
 from mirror.cli.output import console, to_json
-from mirror.cli.places import find_manifest
+from mirror.cli.places import find_tree
 from mirror.cli.running import run
 from mirror.errors import ConfigError
 
@@ -61,7 +61,7 @@ def gallery(
     after a sync: only what changed is written, and the site is whole at every moment.
     """
     set_up_logging(verbosity=verbose, is_quiet=quiet)
-    root, manifest = find_manifest(archive, config)
+    root, manifest = find_tree(archive, config)
     options = _options(
         root, _settings(root, config), to=to, copy=copy, variants=variants, races=race or (), title=title,
         private=private, no_originals=no_originals,
@@ -92,7 +92,8 @@ def _settings(root: Path, config: Path | None) -> "GallerySettings":
     if file is None:
         return GallerySettings()
     settings = load_config(file, is_offline=True)
-    is_its_own = config is not None or settings.archive.root.resolve() == root.resolve()
+    its = settings.archive.root
+    is_its_own = config is not None or (its.is_local and its.path.resolve() == root.resolve())
     return settings.gallery if is_its_own else GallerySettings()
 
 
@@ -152,7 +153,7 @@ async def refresh_gallery(settings: "Config") -> "GalleryReport":
     from mirror.gallery import build_gallery
     from mirror.opening import manifest_path
 
-    root = settings.archive.root
+    root = settings.archive.root.path
     return await asyncio.to_thread(
         build_gallery, root, manifest_path(settings), gallery_options(root, settings.gallery)
     )

@@ -5,8 +5,29 @@ from typing import Annotated
 
 import typer
 
+from mirror.root import ArchiveRoot, is_url, parse_root
+
+
+def root_of(text: str | ArchiveRoot) -> ArchiveRoot:
+    """Read the place of an archive as people give it: a folder, or an address in a bucket.
+
+    Raises:
+        BadParameter: An address that is none.
+    """
+    if isinstance(text, ArchiveRoot):
+        return text
+    try:
+        return parse_root(text) if is_url(text) else ArchiveRoot(Path(text))
+    except ValueError as error:
+        # What was given is not shown: there may be a password in it.
+        raise typer.BadParameter(str(error)) from None
+
+
 ArchiveDir = Annotated[
-    Path | None, typer.Option("--archive", metavar="DIR", help="The archive's folder, if it is not here or above.")
+    ArchiveRoot | None,
+    typer.Option(
+        "--archive", metavar="DIR", parser=root_of, help="The archive's folder or address, if it is not here or above."
+    ),
 ]
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="The configuration, if not mirror.toml here or above.")

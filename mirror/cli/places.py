@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirror.errors import ConfigError
+from mirror.root import STATE, ArchiveRoot
 
 if TYPE_CHECKING:
     from mirror.config import Config
     from mirror.when import When
 
-_STATE = ".mirror"
 _MANIFEST = "manifest.sqlite"
 _SETTINGS = "mirror.toml"
 
 
 def load_settings(
-    archive: Path | None, config: Path | None, *, race: str = "", is_offline: bool = False,
+    archive: ArchiveRoot | None, config: Path | None, *, race: str = "", is_offline: bool = False,
     overrides: Mapping[str, object] | None = None,
 ) -> "Config":  # fmt: skip
     """Load the configuration that the options mean, or the nearest one.
@@ -31,23 +31,28 @@ def load_settings(
     """
     from mirror.config import find_config, load_config
 
-    root = archive
-    if race and config is None and find_config(archive or Path()) is None:
+    root, start = archive, folder_of(archive)
+    if race and config is None and find_config(start) is None:
         shown = shlex.quote(race)
         raise ConfigError(f"no {_SETTINGS} here or above: without one, type 'mirror sync {shown} --to DIR'")
     if archive is not None and config is None:
-        config = find_config(archive)
+        config = find_config(start)
         if config is None:
             raise ConfigError(
-                f"{archive}: no {_SETTINGS} in it or above: give --config FILE, or type 'mirror sync RACE --to DIR'"
+                f"{start}: no {_SETTINGS} in it or above: give --config FILE, or type 'mirror sync RACE --to DIR'"
             )
-        if config.parent == archive.absolute() and not (archive / _STATE).is_dir():
+        if archive.is_local and config.parent == start.absolute() and not (start / STATE).is_dir():
             root = None  # a folder with a configuration, which says itself where the photos are
-    place = {"archive.root": root.absolute()} if root is not None else {}
+    place = {} if root is None else {"archive.root": root.path.absolute() if root.is_local else root}
     return load_config(config, overrides={**place, **(overrides or {})}, is_offline=is_offline)
 
 
-def load_archive_settings(archive: Path | None, config: Path | None) -> "Config":
+def folder_of(archive: ArchiveRoot | None) -> Path:
+    """The folder in which, and above which, a configuration is looked for."""
+    return archive.path if archive is not None and archive.is_local else Path()
+
+
+def load_archive_settings(archive: ArchiveRoot | None, config: Path | None) -> "Config":
     """Load the settings of an archive that is there; one without a configuration takes those of the environment.
 
     For runs that ask the API for nothing: no credentials are needed.
@@ -57,30 +62,57 @@ def load_archive_settings(archive: Path | None, config: Path | None) -> "Config"
     """
     from mirror.config import find_config, quick_config
 
-    if config is not None or find_config(archive or Path()) is not None:
+    if config is not None or find_config(folder_of(archive)) is not None:
         return load_settings(archive, config, is_offline=True)
     root, _ = find_manifest(archive, None)
-    return quick_config("1", to=root).model_copy(update={"races": ()})
+    return quick_config("1", to=str(root)).model_copy(update={"races": ()})
 
 
-def find_manifest(archive: Path | None, config: Path | None) -> tuple[Path, Path]:
+def find_manifest(archive: ArchiveRoot | None, config: Path | None) -> tuple[ArchiveRoot, Path]:
     """Find the archive's root and its manifest, by ``.mirror`` or by configuration, whichever is nearer.
 
     Raises:
         ConfigError: There is neither.
     """
+    if archive is not None and not archive.is_local:
+        return archive, _manifest_of_bucket(archive, config)
     if config is None:
-        start = (archive or Path()).absolute()
+        start = folder_of(archive).absolute()
         for folder in (start, *start.parents):
-            if (folder / _STATE / _MANIFEST).is_file():
-                return folder, folder / _STATE / _MANIFEST
+            if (folder / STATE / _MANIFEST).is_file():
+                return ArchiveRoot(folder), folder / STATE / _MANIFEST
             if (folder / _SETTINGS).is_file():
                 break
         else:
             place = f"{archive}: no archive there" if archive else "no archive here"
             raise ConfigError(f"{place} or above: 'mirror sync RACE --to DIR' makes one; else give --archive DIR")
     place_of = load_settings(archive, config, is_offline=True).archive
-    return place_of.root, (place_of.state_dir or place_of.root / _STATE) / _MANIFEST
+    return place_of.root, place_of.manifest
+
+
+def _manifest_of_bucket(archive: ArchiveRoot, config: Path | None) -> Path:
+    """Find the manifest of an archive in a bucket: where its configuration says, or where it is by itself."""
+    from mirror.config import find_config
+
+    file = config or find_config(Path())
+    settings = load_settings(None, file, is_offline=True).archive if file is not None else None
+    own = archive.state_dir / _MANIFEST if settings is None or settings.root != archive else settings.manifest
+    if not own.is_file():
+        raise ConfigError(
+            f"{own}: not found, and it would be the manifest of {archive}: 'mirror sync RACE --to {archive}' begins "
+            "an archive there, 'mirror rebuild' takes the manifest out of one that was begun elsewhere"
+        )
+    return own
+
+
+def find_tree(archive: ArchiveRoot | None, config: Path | None) -> tuple[Path, Path]:
+    """As `find_manifest`, for commands that work on archives in a folder only.
+
+    Raises:
+        ConfigError: There is none, or it lies in a bucket.
+    """
+    root, path = find_manifest(archive, config)
+    return root.path, path
 
 
 def moment_of(words: str, option: str) -> "When":
@@ -97,19 +129,19 @@ def moment_of(words: str, option: str) -> "When":
         raise ConfigError(f"{option} {error}") from None
 
 
-def find_own_manifest(archive: Path | None, config: Path | None) -> tuple[Path, Path]:
+def find_own_manifest(archive: ArchiveRoot | None, config: Path | None) -> tuple[Path, Path]:
     """As `find_manifest`, for commands that write: the manifest itself where a copy of it lies beside the tree.
 
     Raises:
         ConfigError: There is none.
     """
-    root, path = find_manifest(archive, config)
+    root, path = find_tree(archive, config)
     from mirror.config import find_config
 
     above = find_config(root) if config is None else None
     if above is not None:
         place_of = load_settings(None, above, is_offline=True).archive
         own = None if place_of.state_dir is None else place_of.state_dir / _MANIFEST
-        if own is not None and own.is_file() and place_of.root.resolve() == root.resolve():
+        if own is not None and own.is_file() and place_of.root.path.resolve() == root.resolve():
             return root, own
     return root, path

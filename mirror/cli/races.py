@@ -11,8 +11,9 @@ from mirror.cli.exit_codes import OK, PARTIAL
 from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, LogFile, Verbosity
 from mirror.cli.output import console, printable, to_json
-from mirror.cli.places import load_settings
+from mirror.cli.places import folder_of, load_settings
 from mirror.cli.running import run
+from mirror.root import ArchiveRoot
 
 if TYPE_CHECKING:
     from mirror.config import Config
@@ -50,11 +51,11 @@ def races(
     return OK if found else PARTIAL
 
 
-def _settings(archive: Path | None, config: Path | None) -> "Config":
+def _settings(archive: ArchiveRoot | None, config: Path | None) -> "Config":
     """Load the configuration, or take the environment alone: a race is looked for before there is a file."""
     from mirror.config import find_config, quick_config
 
-    if config is None and find_config(archive or Path.cwd()) is None:
+    if config is None and find_config(folder_of(archive)) is None:
         return quick_config("1", to=Path.cwd()).model_copy(update={"races": ()})
     return load_settings(archive, config)
 

@@ -9,10 +9,11 @@ import typer
 
 from mirror.cli.exit_codes import Stopped
 from mirror.cli.logs import CAUSES, set_up_logging
-from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, LogFile, Quiet, Verbosity
+from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, LogFile, Quiet, Verbosity, root_of
 from mirror.cli.output import console, to_json
 from mirror.cli.running import run
 from mirror.cli.sync import chosen_settings
+from mirror.root import ArchiveRoot
 
 if TYPE_CHECKING:
     from mirror.config import Config
@@ -31,7 +32,7 @@ def rebuild(
     race: Annotated[
         str, typer.Argument(metavar="RACE", help="A race's id or address; with --to no configuration is needed.")
     ] = "",
-    to: Annotated[Path | None, typer.Option(metavar="DIR", help="The archive of RACE.")] = None,
+    to: Annotated[ArchiveRoot | None, typer.Option(metavar="DIR", parser=root_of, help="The archive of RACE.")] = None,
     days: Annotated[
         str | None, typer.Option(metavar="DAYS", help="With --to: all, latest, or race day ids with commas.")
     ] = None,

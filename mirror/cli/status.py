@@ -1,7 +1,6 @@
 """``mirror status``: what an archive holds."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -9,6 +8,7 @@ import typer
 from mirror.cli.options import ArchiveDir, AsJson, ConfigFile
 from mirror.cli.output import console, from_stamp, local_time, printable, to_json
 from mirror.cli.places import find_manifest
+from mirror.root import ArchiveRoot
 
 if TYPE_CHECKING:
     from mirror.manifest import Counts, RaceDayStatus, RunRow
@@ -41,7 +41,9 @@ def status(archive: ArchiveDir = None, config: ConfigFile = None, as_json: AsJso
     return 0
 
 
-def _plain(root: Path, days: "list[RaceDayStatus]", counts: "Counts", last: "RunRow | None") -> dict[str, object]:
+def _plain(
+    root: ArchiveRoot, days: "list[RaceDayStatus]", counts: "Counts", last: "RunRow | None"
+) -> dict[str, object]:
     """The same as plain data: the fields of `RaceDayStatus`, `Counts` and `RunRow`."""
     return {
         "archive": str(root),
@@ -51,7 +53,7 @@ def _plain(root: Path, days: "list[RaceDayStatus]", counts: "Counts", last: "Run
     }
 
 
-def _show(root: Path, days: "list[RaceDayStatus]", counts: "Counts", last: "RunRow | None") -> None:
+def _show(root: ArchiveRoot, days: "list[RaceDayStatus]", counts: "Counts", last: "RunRow | None") -> None:
     from rich.text import Text
 
     out = console()

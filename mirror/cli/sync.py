@@ -10,11 +10,12 @@ import typer
 from mirror.cli.exit_codes import OK, REFUSED, STORAGE, exit_code
 from mirror.cli.gallery import refresh_if_wanted
 from mirror.cli.logs import CAUSES, set_up_logging
-from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, LogFile, Quiet, Verbosity
+from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, LogFile, Quiet, Verbosity, root_of
 from mirror.cli.output import to_json
 from mirror.cli.places import load_settings
 from mirror.cli.running import run
 from mirror.errors import ConfigError
+from mirror.root import ArchiveRoot
 
 if TYPE_CHECKING:
     import asyncio
@@ -37,7 +38,10 @@ def sync(
     race: Annotated[
         str, typer.Argument(metavar="RACE", help="A race's id or address; with --to no configuration is needed.")
     ] = "",
-    to: Annotated[Path | None, typer.Option(metavar="DIR", help="Archive RACE in DIR.")] = None,
+    to: Annotated[
+        ArchiveRoot | None,
+        typer.Option(metavar="DIR", parser=root_of, help="Archive RACE in DIR, or s3://bucket/place."),
+    ] = None,
     days: Annotated[
         str | None, typer.Option(metavar="DAYS", help="With --to: all, latest, or race day ids with commas.")
     ] = None,
@@ -85,8 +89,8 @@ def sync(
 
 
 def chosen_settings(
-    race: str, to: Path | None, days: str | None, variants: str | None, archive: Path | None, config: Path | None,
-    *, limit_rate: str | None = None, is_offline: bool = False,
+    race: str, to: ArchiveRoot | None, days: str | None, variants: str | None, archive: ArchiveRoot | None,
+    config: Path | None, *, limit_rate: str | None = None, is_offline: bool = False,
 ) -> "Config":  # fmt: skip
     """Load the configuration that the options mean; with ``--to``, make one of them."""
     overrides = {} if limit_rate is None else _rate_for_this_run(limit_rate)
@@ -100,7 +104,7 @@ def chosen_settings(
         raise ConfigError("--to needs a race: 'mirror sync RACE --to DIR', with its id or address")
     if archive is not None or config is not None:
         raise ConfigError("--to is for one race without a configuration: leave out --archive and --config")
-    return quick_config(race, to=to, days=days, variants=variants, overrides=overrides)
+    return quick_config(race, to=str(to), days=days, variants=variants, overrides=overrides)
 
 
 def _rate_for_this_run(text: str) -> dict[str, object]:
@@ -140,7 +144,8 @@ def look_command(settings: "Config") -> str:
     root = settings.archive.root
     if settings.source_path is not None and Path.cwd().is_relative_to(settings.source_path.parent):
         return "mirror status"
-    shown = root.relative_to(Path.cwd()) if root.is_relative_to(Path.cwd()) else root
+    is_here = root.is_local and root.path.is_relative_to(Path.cwd())
+    shown = root.path.relative_to(Path.cwd()) if is_here else root
     return f"mirror status --archive {shlex.quote(str(shown))}"
 
 

@@ -16,6 +16,7 @@ from mirror.cli.output import printable, to_json
 from mirror.cli.places import load_settings
 from mirror.cli.running import run
 from mirror.errors import ConfigError
+from mirror.root import ArchiveRoot
 
 if TYPE_CHECKING:
     import asyncio
@@ -93,7 +94,7 @@ def watch(
     return run(work, notice=_STOPPING, is_quiet=quiet, is_over_then=True)
 
 
-def _settings(archive: Path | None, config: Path | None, given: dict[str, str | None]) -> "Config":
+def _settings(archive: ArchiveRoot | None, config: Path | None, given: dict[str, str | None]) -> "Config":
     from mirror.config import load_config
 
     settings = load_settings(archive, config)

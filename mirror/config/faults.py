@@ -86,7 +86,7 @@ def _text(each: Mapping[str, Any], path: KeyPath) -> str:
         expected = str(each["ctx"]["error"])
         name = path[-1]
         names_it = name in {"race", "races"}
-        if names_it or name in _HIDDEN or (name == "base_url" and {"@", "?"} & set(str(value))):
+        if names_it or name in _HIDDEN or (name in {"base_url", "root"} and {"@", "?"} & set(str(value))):
             return expected
         return f"found {_shown(value)}{',' if expected.startswith('expected') else ':'} {expected}"
     if isinstance(value, dict):

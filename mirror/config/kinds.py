@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, SecretStr
 from mirror.layout import check_template
 from mirror.model import VARIANTS
 from mirror.race_ref import RaceRef, parse_race_ref
+from mirror.root import ArchiveRoot, is_url, parse_root
 from mirror.timetable import Rate
 from mirror.units import parse_duration, parse_size
 
@@ -117,6 +118,12 @@ def _path(value: object) -> Path:
     raise ValueError("expected a path in quotes")
 
 
+def _root(value: object) -> ArchiveRoot:
+    if isinstance(value, ArchiveRoot):
+        return value
+    return parse_root(value) if isinstance(value, str) and is_url(value) else ArchiveRoot(_path(value))
+
+
 def _maybe_path(value: object) -> Path | None:
     return None if value is None or value == "" else _path(value)
 
@@ -217,7 +224,7 @@ Flag = Annotated[bool, BeforeValidator(_flag)]
 Header = Annotated[str, BeforeValidator(_ascii)]
 MaybeText = Annotated[str | None, BeforeValidator(_maybe_text)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
-FilePath = Annotated[Path, BeforeValidator(_path)]
+Root = Annotated[ArchiveRoot, BeforeValidator(_root)]
 MaybePath = Annotated[Path | None, BeforeValidator(_maybe_path)]
 Command = Annotated[tuple[str, ...], BeforeValidator(_command)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]

@@ -17,6 +17,7 @@ from mirror.config.secret import private_fault
 from mirror.config.settings import ApiSettings, Config
 from mirror.config.toml_lines import KeyPath, lines_of
 from mirror.errors import ConfigError
+from mirror.root import ArchiveRoot, is_url
 
 FILE_NAME = "mirror.toml"
 _EXAMPLE = "config.example.toml"
@@ -83,8 +84,9 @@ def load_config(
         data, Origins(file=str(found), lines=lines_of(text)), environ=environ, overrides=overrides or {},
         faults=faults, is_offline=is_offline,
     )  # fmt: skip
-    if not config.archive.root.is_absolute():
-        archive = config.archive.model_copy(update={"root": folder / config.archive.root})
+    root = config.archive.root
+    if root.is_local and not root.path.is_absolute():
+        archive = config.archive.model_copy(update={"root": ArchiveRoot(folder / root.path)})
         config = config.model_copy(update={"archive": archive})
     config._source_path = found.absolute()  # noqa: SLF001 - set once, here, where it is known
     return config
@@ -93,7 +95,7 @@ def load_config(
 def quick_config(
     race: str,
     *,
-    to: Path,
+    to: Path | str,
     days: str | Sequence[int] | None = None,
     variants: str | Sequence[str] | None = None,
     environ: Mapping[str, str] | None = None,
@@ -103,7 +105,7 @@ def quick_config(
 
     Args:
         race: Its id or address.
-        to: The archive's folder.
+        to: The archive's folder, or its address in a bucket.
         days: Race day ids, ``"all"`` or ``"latest"``; None takes the one that the address names, or all.
         variants: Such as ``"original,large"``; None takes those of ``download.variants``.
     Raises:
@@ -215,6 +217,6 @@ def _anchor(data: dict[str, Any], folder: Path) -> None:
     for section, name in _PATHS:
         settings = data.get(section)
         value = settings.get(name) if isinstance(settings, dict) else None
-        if isinstance(settings, dict) and isinstance(value, str | Path) and str(value):
+        if isinstance(settings, dict) and isinstance(value, str | Path) and str(value) and not is_url(str(value)):
             with contextlib.suppress(RuntimeError):  # an unknown home folder: said where the value is checked
                 settings[name] = str(folder / Path(value).expanduser())

@@ -22,7 +22,6 @@ from mirror.config.kinds import (
     Count,
     Days,
     Duration,
-    FilePath,
     Flag,
     Header,
     Hosts,
@@ -30,6 +29,7 @@ from mirror.config.kinds import (
     MaybePath,
     MaybeText,
     Race,
+    Root,
     Secret,
     Size,
     Tables,
@@ -47,6 +47,7 @@ from mirror.errors import ConfigError
 from mirror.layout import DEFAULT_TEMPLATE
 from mirror.model import VARIANTS
 from mirror.race_ref import RaceRef, parse_race_ref
+from mirror.root import ArchiveRoot
 
 REGISTRATION_DUE = date(2027, 1, 1)
 """From this day on the API refuses callers that are not registered."""
@@ -116,11 +117,21 @@ class ApiSettings(Section):
 class ArchiveSettings(Section):
     """Where the photos go."""
 
-    root: FilePath = Path("photos")
+    root: Root = ArchiveRoot(Path("photos"))
     template: Template = DEFAULT_TEMPLATE
     min_free: Size = 10**9
     versions: AllOrSize = "all"
     state_dir: MaybePath = None
+
+    @property
+    def manifest(self) -> Path:
+        """The file of the manifest: inside the archive if it is in a folder and ``state_dir`` says nothing else."""
+        return (self.state_dir or self.root.state_dir) / "manifest.sqlite"
+
+    @property
+    def is_manifest_apart(self) -> bool:
+        """Whether the manifest lies elsewhere than in the archive, which then gets a copy of it."""
+        return self.state_dir is not None or not self.root.is_local
 
 
 class DownloadSettings(Section):

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from mirror.archive import LocalArchive
-from mirror.archive.names import STATE
 from mirror.asset_ref import AssetNames
 from mirror.commit import Committer
 from mirror.config import Config
@@ -24,6 +23,7 @@ from mirror.rebuild.reading import Reader
 from mirror.rebuild.report import RebuildReport
 from mirror.rebuild.version_files import VersionFiles
 from mirror.records import variants_of
+from mirror.root import STATE
 from mirror.source import Source
 from mirror.sync import wishes_of
 from mirror.tally import Tally
@@ -81,7 +81,7 @@ async def run_rebuild(
 
 async def _open_archive(config: Config) -> LocalArchive:
     """Open the tree; one whose own folder was lost gets it again, but an empty folder is no tree."""
-    root = config.archive.root
+    root = config.archive.root.path
     if not await asyncio.to_thread(_holds_anything, root):
         raise ManifestError(f"{root}: {_NOTHING}")
     return await LocalArchive.open(root, create=True, min_free_bytes=config.archive.min_free)
@@ -249,8 +249,12 @@ class _Rebuild:
 
 def _own_keys(config: Config) -> Iterator[str]:
     """Our own files that lie in the tree: the configuration, if it is there."""
-    if config.source_path is not None and config.source_path.is_relative_to(config.archive.root):
-        yield config.source_path.relative_to(config.archive.root).as_posix()
+    if (
+        config.source_path is not None
+        and config.archive.root.is_local
+        and config.source_path.is_relative_to(root := config.archive.root.path)
+    ):
+        yield config.source_path.relative_to(root).as_posix()
 
 
 async def _read(passes: Passes, targets: Sequence[Target]) -> None:
