@@ -65,10 +65,9 @@ def _rows(ledger: Ledger, asset_ids: Iterable[int]) -> dict[int, _Row]:
     )
     source = "FROM asset AS a JOIN photo AS p USING (photo_no) WHERE a.asset_id IN (SELECT value FROM json_each(?))"
     rows = bulk.read(ledger.connection, columns, source, (id_list(asset_ids),))
-    return {
-        row[0]: _Row(*row[:4], None if row[4] is None else bytes.fromhex(row[4]), *row[5:])  # as tables keep it
-        for row in rows
-    }
+    for row in rows:
+        row[4] = None if row[4] is None else bytes.fromhex(row[4])
+    return {row[0]: _Row._make(row) for row in rows}
 
 
 def _is_same_address(listed: str, fetched: str) -> bool:
