@@ -25,9 +25,9 @@ class Flow:
     """What all bodies share: caps, least rate, and the speed limit."""
 
     watch: Watch
-    """Ends waits for the next piece."""
+    """Ends waits in which nothing comes."""
     patience: Watch
-    """Ends waits for a whole small body, so that its rate is judged."""
+    """Ends waits for a whole small body, so that its pieces are looked at."""
     least_rate_bytes_s: float
     least_rate_after_s: float
     largest_asset_bytes: int
@@ -147,17 +147,19 @@ class Body:
 
     async def _arrives(self) -> bool:
         """Wait for a whole small body, woken once and not by each piece of it; false if it takes long."""
-        began_at = time.monotonic()
-        limit = self._flow.patience.begin()
+        began_at, before_bytes = time.monotonic(), self._content.total_bytes
+        flow = self._flow
+        limit = flow.patience.begin()
         try:
             async with limit:
                 await self._content.wait_eof()
         except FOREIGN as error:
-            if limit.expired():
+            is_silent = self._content.total_bytes == before_bytes and flow.patience.longest_s >= flow.watch.longest_s
+            if limit.expired() and not is_silent:
                 return False
             raise reading_failed(error, self._what, status=self.status) from None
         finally:
-            self._flow.patience.end(limit)
+            flow.patience.end(limit)
             self._waited_s += time.monotonic() - began_at
         return True
 
@@ -202,7 +204,7 @@ class Body:
 
     async def _next(self) -> bytes:
         began_at = time.monotonic()
-        # The connection's own limit is for silence; this one is for chatter that holds no bytes of the body.
+        # Chatter that holds no bytes of the body is silence too.
         limit = self._flow.watch.begin()
         try:
             async with limit:

@@ -94,10 +94,11 @@ class Transport:
         self.most_requests = most_requests
         self.api_calls = 0
         self.asset_requests = 0
-        self._watch = Watch(2 * (connect_s + stall_s))
-        self._patience = Watch(least_rate_after_s)
+        self._answers = Watch(connect_s + stall_s)
+        self._silences = Watch(stall_s)
+        self._patience = Watch(min(stall_s, least_rate_after_s))
         self.flow = Flow(
-            watch=self._watch,
+            watch=self._silences,
             patience=self._patience,
             least_rate_bytes_s=least_rate_bytes_s,
             least_rate_after_s=least_rate_after_s,
@@ -110,7 +111,7 @@ class Transport:
             rules=rules,
             connect_s=connect_s,
             stall_s=stall_s,
-            watch=self._watch,
+            watch=self._answers,
             proxy=proxy,
             trust_env_proxy=trust_env_proxy,
             ca_file=ca_file,
@@ -125,7 +126,8 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        self._watch.close()
+        self._answers.close()
+        self._silences.close()
         self._patience.close()
         await self.connections.aclose()
 

@@ -17,6 +17,7 @@ from yarl import URL
 from mirror.errors import ConfigError, RefusedError
 from mirror.hosts import HostRules, origin_of, request_form, without_query
 from mirror.transport.answers import FOREIGN, asking_failed
+from mirror.transport.direct import DirectGet
 from mirror.transport.watch import Watch
 
 _READ_BYTES = 131_072
@@ -64,8 +65,8 @@ class Connections:
     Args:
         rules: Which addresses pictures may come from; the API's host is the configured one and not judged.
         connect_s: Longest wait for a connection.
-        stall_s: Longest silence on one.
-        watch: Ends the wait for headers.
+        stall_s: Longest silence of the API.
+        watch: Ends the wait for the headers of a picture.
         proxy: Every request goes through it; without one the environment decides if ``trust_env_proxy``.
         ca_file: Certificates trusted besides the system's.
     Raises:
@@ -87,6 +88,8 @@ class Connections:
         self._user_agent = user_agent
         self._rules = rules
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_s, sock_read=stall_s)
+        # Silence of pictures is watched for by the transport: aiohttp would arm a timer for every piece that comes.
+        self._picture_timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_s)
         self._watch = watch
         self._proxy = proxy
         self._trust_env_proxy = trust_env_proxy
@@ -94,6 +97,7 @@ class Connections:
         # aiohttp makes one context of the system's certificates for all; our own only where there is more to trust.
         self._ssl: ssl.SSLContext | bool = True if ca_file is None else ssl_context(ca_file)
         self._sessions: dict[tuple[bool, bool], aiohttp.ClientSession] = {}
+        self._direct: DirectGet | None = None
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -111,7 +115,6 @@ class Connections:
             UnreachableError: No answer.
         """
         proxy = self._proxy_for(url)
-        session = self._sessions.get((is_api, proxy is not None)) or self._open(is_api=is_api, has_proxy=bool(proxy))
         target = URL(request_form(url), encoded=True)
         for left in reversed(range(_DEAD_CONNECTIONS)):
             _is_fresh.set(False)
@@ -119,7 +122,11 @@ class Connections:
             limit = self._watch.begin()
             try:
                 async with limit:
-                    return await session.get(target, headers=headers, allow_redirects=False, proxy=proxy)
+                    if is_api or proxy is not None:
+                        session = self._session(is_api=is_api, has_proxy=proxy is not None)
+                        return await session.get(target, headers=headers, allow_redirects=False, proxy=proxy)
+                    direct = self._direct or self._open_direct()
+                    return await direct.get(target, headers)
             except FOREIGN as error:
                 is_dead = isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
                 if not is_dead or _is_fresh.get() or not left:
@@ -130,6 +137,14 @@ class Connections:
                 self._watch.end(limit)
         raise AssertionError
 
+    def _open_direct(self) -> DirectGet:
+        session = self._session(is_api=False, has_proxy=False)
+        self._direct = DirectGet(session, timeout=self._picture_timeout, read_bytes=_READ_BYTES)
+        return self._direct
+
+    def _session(self, *, is_api: bool, has_proxy: bool) -> aiohttp.ClientSession:
+        return self._sessions.get((is_api, has_proxy)) or self._open(is_api=is_api, has_proxy=has_proxy)
+
     def _open(self, *, is_api: bool, has_proxy: bool) -> aiohttp.ClientSession:
         # Behind a proxy it is the proxy that finds hosts; its own address is the owner's choice, like the API's.
         resolver = _Resolver(None if is_api or has_proxy else self._rules)
@@ -138,7 +153,7 @@ class Connections:
             connector=_Connector(limit=0, ssl=self._ssl, resolver=resolver, keepalive_timeout=_IDLE_S),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            timeout=self._timeout,
+            timeout=self._timeout if is_api else self._picture_timeout,
             headers={"User-Agent": self._user_agent, "Accept": "*/*", "Accept-Encoding": coding},
             # Would read the password file (.netrc) for every request, and send what it finds.
             trust_env=False,

@@ -12,7 +12,7 @@ class Watch:
     """
 
     def __init__(self, longest_s: float) -> None:
-        self._longest_s = longest_s
+        self.longest_s = longest_s
         self._waits: dict[asyncio.Timeout, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -35,14 +35,14 @@ class Watch:
             self._timer = None
 
     def _arm(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._longest_s / 4, self._look)
+        self._timer = asyncio.get_running_loop().call_later(self.longest_s / 4, self._look)
 
     def _look(self) -> None:
         self._timer = None
         now = time.monotonic()
         # The oldest stand first.
         for wait, began_at in list(self._waits.items()):
-            if now - began_at < self._longest_s:
+            if now - began_at < self.longest_s:
                 break
             self.end(wait)
             wait.reschedule(asyncio.get_running_loop().time())
