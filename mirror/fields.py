@@ -11,6 +11,8 @@ _MOST_DIGITS = 19
 
 def as_text(value: object) -> str | None:
     """Text that every store can hold; other kinds of value are no text."""
+    if type(value) is str and value.isascii() and "\0" not in value:
+        return value
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
     text = str(value).replace("\0", "")
@@ -19,6 +21,8 @@ def as_text(value: object) -> str | None:
 
 def as_whole_number(value: object) -> int | None:
     """A number, or digits in a string; anything else is as good as absent."""
+    if type(value) is int:
+        return value if 0 <= value <= _LARGEST_ID else None
     if isinstance(value, bool):
         return None
     if isinstance(value, float) and value.is_integer():

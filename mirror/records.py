@@ -78,8 +78,7 @@ class Entity(Lenient):
     """For the type ``race`` this is the race_id."""
 
 
-def _as_json(record: object) -> str:
-    return json.dumps(record, separators=(",", ":"))
+_as_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def _usable_url(url: str) -> bool:
