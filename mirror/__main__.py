@@ -1,8 +1,6 @@
 """``python -m mirror``."""
 
-import sys
-
-from mirror.cli import main
+from mirror.cli import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -1,26 +1,23 @@
-"""One job to one finished draft or failure: stream, hash, check."""
+"""One job to one finished draft or failure: tries, pauses between them, and what survives them."""
 
 import asyncio
 import base64
 import contextlib
 import hashlib
 import logging
-import mmap
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from mirror.archive import Archive, Draft, KeptDraft
 from mirror.errors import FetchError, HeldError, MismatchError
 from mirror.hosts import path_of
-from mirror.imagecheck import Picture, check_image
-from mirror.model import Content, Failed, Fetched, Job, Outcome, Postponed
+from mirror.model import Failed, Fetched, Job, Outcome, Postponed
+from mirror.one_try import Room, fetch_asset
 from mirror.retry import RetryPolicy, call_with_retry
-from mirror.transport import Body, Transport
+from mirror.transport import Transport
 
 log = logging.getLogger(__name__)
 
-_SMALL_BYTES = 512 * 1024
-"""Up to this size a body is read whole and goes to disk in one hop; the most at once are 64 MiB in all."""
 _WORTH_KEEPING_BYTES = 256 * 1024
 _LONGEST_ETAG = 120
 
@@ -50,6 +47,8 @@ class Downloads:
     """All that a download needs besides its job.
 
     Args:
+        chunk_bytes: Read size of what is not held whole; each worker holds one such piece.
+        room: For what is.
         kept: Drafts of earlier runs that may go on, by asset id; each is taken at most once.
         on_retry: Told of each failed try that is followed by another.
     """
@@ -58,6 +57,7 @@ class Downloads:
     archive: Archive
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     chunk_bytes: int = 262_144
+    room: Room = field(default_factory=Room)
     kept: dict[int, KeptDraft] = field(default_factory=dict)
     on_retry: Callable[[FetchError, int, float], None] | None = None
 
@@ -136,7 +136,7 @@ class _Attempt:
         try:
             content = await fetch_asset(
                 self.job, setting.transport, self.draft,
-                etag=self.etag, on_etag=self._note_etag, chunk_bytes=setting.chunk_bytes,
+                etag=self.etag, on_etag=self._note_etag, chunk_bytes=setting.chunk_bytes, room=setting.room,
             )  # fmt: skip
         except HeldError:
             self.tries -= 1
@@ -185,81 +185,3 @@ class _Attempt:
         if draft is not None:
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.shield(asyncio.ensure_future(draft.discard()))
-
-
-async def fetch_asset(
-    job: Job,
-    transport: Transport,
-    draft: Draft,
-    *,
-    etag: str | None = None,
-    on_etag: Callable[[str | None], None] = lambda _: None,
-    chunk_bytes: int = 262_144,
-) -> Content:
-    """Fill a draft with the bytes of one asset, in one try.
-
-    What the draft already holds is kept when the source proves by a strong ETag that it still serves the same
-    bytes; otherwise the draft starts again from zero.
-
-    Args:
-        draft: Empty, or left by an earlier try or run.
-        etag: Strong ETag of what the draft holds.
-        on_etag: Told the validator of the bytes that now go into the draft, before the first of them.
-        chunk_bytes: Read size; each worker holds one chunk in memory.
-    Returns:
-        Size, SHA-256 and picture facts of the whole body, checked against the promise.
-    Raises:
-        FetchError: This try failed; ``transient`` says whether another can help.
-        ArchiveError: The archive takes no more; the run must end.
-    Source: RFC 9110, If-Range (13.1.5) and 206 Partial Content (15.3.7).
-    """
-    offset = draft.size_bytes if etag is not None else 0
-    if draft.size_bytes and not offset:
-        await draft.restart()
-    async with transport.open_asset(job.url, offset=offset, etag=etag) as body:
-        if body.offset != offset:
-            await draft.restart()
-        is_small = body.offset == 0 and body.length is not None and body.length <= _SMALL_BYTES
-        on_etag(None if is_small else body.proof)
-        small = await body.read() if is_small else None
-        if small is None:
-            async for chunk in body.chunks(chunk_bytes):
-                await draft.write(chunk)
-    try:
-        digest, picture = await (draft.finish(examine) if small is None else draft.write_whole(small, examine))
-    except FetchError:
-        transport.note_body(job.host, is_picture=False)
-        if small is None:
-            # The bytes are all there and still no picture: going on from them would never mend it.
-            await draft.restart()
-        raise
-    transport.note_body(job.host, is_picture=True)
-    return _content(draft.size_bytes, digest, picture, body)
-
-
-def examine(data: bytes | mmap.mmap) -> Picture:
-    """Check a picture; a check that breaks is that picture's failure, never the run's.
-
-    Raises:
-        FetchError: Not a whole picture.
-    """
-    try:
-        return check_image(data)
-    except FetchError:
-        raise
-    except (ArithmeticError, LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        log.exception("the picture check broke")
-        raise MismatchError(f"the picture check broke on it: {type(error).__name__}") from error
-
-
-def _content(size_bytes: int, digest: bytes, picture: Picture, body: Body) -> Content:
-    return Content(
-        size_bytes=size_bytes,
-        sha256=digest,
-        extension=picture.extension,
-        width_px=picture.width_px,
-        height_px=picture.height_px,
-        taken_at=picture.taken_at,
-        etag=body.etag,
-        last_modified=body.last_modified,
-    )

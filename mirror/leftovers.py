@@ -4,10 +4,11 @@ import logging
 
 from mirror.archive import Archive, KeptDraft
 from mirror.commit import Committer
-from mirror.download import address_of, examine
+from mirror.download import address_of
 from mirror.errors import FetchError, ManifestError
 from mirror.manifest import Manifest
 from mirror.model import Content, Fetched, Job
+from mirror.one_try import examine
 
 log = logging.getLogger(__name__)
 

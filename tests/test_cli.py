@@ -299,3 +299,13 @@ async def test_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         assert_calm(done, 4)
         assert source.requests == []
     assert "--log-json" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_output_that_cannot_be_written_is_said_and_no_success(tmp_path: Path) -> None:
+    """A list that was redirected to a full disk must not look complete."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mirror", "--version"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (4, "mirror: the output could not be written: No space left on device\n")

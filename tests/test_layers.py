@@ -38,6 +38,7 @@ FLOORS = [
     {"source"},
     {"commit"},
     {"download"},
+    {"one_try"},
     {"feed", "pipeline"},
     {"records", "photo_ids"},
     {"transport"},

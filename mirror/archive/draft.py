@@ -17,6 +17,8 @@ from mirror.archive.seam import Bytes
 
 T = TypeVar("T")
 _GROWING_MODE = 0o644
+_ONE_THREAD_BYTES = 512 * 1024
+"""More than that is hashed and written beside the small ones, not before them."""
 
 
 class LocalDraft:
@@ -41,7 +43,8 @@ class LocalDraft:
         if self._has_begun:
             await self.restart()
         self._has_begun = True
-        return await self._room.writer.do(partial(self._write_whole_now, body, examine))
+        work = partial(self._write_whole_now, body, examine)
+        return await (self._room.writer.do(work) if len(body) <= _ONE_THREAD_BYTES else self._in_pool(work))
 
     def _write_whole_now(self, body: bytes, examine: Callable[[Bytes], T]) -> tuple[bytes, T]:
         examined = examine(body)

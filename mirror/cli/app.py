@@ -1,6 +1,7 @@
 """All commands under one name, the page that ``--help`` shows, and the last words of a command."""
 
 import contextlib
+import errno
 import logging
 import os
 import sys
@@ -29,12 +30,14 @@ from mirror.cli import (
     watch,
 )
 from mirror.cli import log as history
-from mirror.cli.exit_codes import BUG, MEANINGS, OK, Stopped, exit_code
+from mirror.cli.exit_codes import BUG, MEANINGS, OK, STORAGE, Stopped, exit_code
 from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.page import Command, Group
 from mirror.errors import MirrorError
 
 log = logging.getLogger(__name__)
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 _HELP = """Archive the photos of a race from the RunSignup photo API.
 
@@ -116,6 +119,10 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except Exception as error:  # noqa: BLE001 - the one place that turns a bug into one line
+        if isinstance(error, OSError) and error.errno in _FULL:
+            # All that is stored raises errors of ours: this was our own output.
+            CAUSES.error("the output could not be written: %s", error.strerror)
+            return STORAGE
         if exit_code(error) != BUG:
             CAUSES.error("%s", _usage(error))
             return exit_code(error)

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mirror.archive import Entry, Inspection, LocalArchive
-from mirror.download import examine
 from mirror.errors import FetchError
 from mirror.imagecheck import Picture
+from mirror.one_try import examine
 from mirror.tally import Tally
 
 _HOP = 16
