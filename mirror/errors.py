@@ -135,6 +135,10 @@ class DeniedError(ArchiveError):
     """The store refuses the caller: no credentials, wrong ones, or ones that do not allow this."""
 
 
+class UnknownRequestError(ArchiveError):
+    """The store does not know such a request, or such a condition on it."""
+
+
 class AwayError(ArchiveError):
     """The store does not answer, or says that it cannot just now."""
 

@@ -53,7 +53,7 @@ async def large_draft(archive: ObjectArchive) -> str:
     return draft.name
 
 
-@pytest.mark.parametrize("store", ["memory", "s3"])
+@pytest.mark.parametrize("store", ["memory", pytest.param("s3", marks=pytest.mark.slow)])
 async def test_large_body_gets_its_key_whole(store: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """A body that goes in parts is no half object at any time: a draft in the bucket first, then a copy; what it replaces is kept."""
     if store == "s3":

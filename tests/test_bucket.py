@@ -98,6 +98,7 @@ async def test_listing_is_in_order_and_ends(bucket: "Bucket") -> None:
     assert await names(bucket) == ["a/10.jpg", "a/2.jpg", "a/b/x.jpg", "ab/1.jpg"]
 
 
+@pytest.mark.slow
 async def test_long_listing_comes_in_pages(s3: S3Server) -> None:
     """More than a page of objects costs one request for each thousand."""
     name = s3.new_bucket()
@@ -230,6 +231,24 @@ async def test_trouble_is_waited_out(refusals: list[tuple[int, str]], caplog: py
         "s3://club/photos: cannot write a: the store has trouble (SlowDown): asking again",
         "s3://club/photos: the store answers again",
     ]
+
+
+async def test_store_that_knows_no_condition_on_copies_copies_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a condition on a copy is not implemented, it is left out from then on: who copies has looked before."""
+    conditions: list[bool] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        conditions.append("If-None-Match" in request.headers)
+        if conditions[-1]:
+            return web.Response(status=501, text="<Error><Code>NotImplemented</Code></Error>")
+        return web.Response(text='<CopyObjectResult><ETag>"1"</ETag></CopyObjectResult>')
+
+    async with _serving(answer, monkeypatch):
+        bucket = open_bucket(parse_root("s3://club/photos"))
+        await bucket.copy("a", "b", is_new=True)
+        await bucket.copy("a", "c", is_new=True)
+    assert conditions[-2:] == [False, False]
+    assert conditions[0]
 
 
 async def test_store_that_is_away_for_too_long_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:

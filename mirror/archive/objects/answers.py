@@ -3,7 +3,15 @@
 import re
 
 from mirror.archive.disk import printable
-from mirror.errors import AbsentError, ArchiveError, AwayError, ChangedError, DeniedError, OccupiedError
+from mirror.errors import (
+    AbsentError,
+    ArchiveError,
+    AwayError,
+    ChangedError,
+    DeniedError,
+    OccupiedError,
+    UnknownRequestError,
+)
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _STRANGE = re.compile(r'Path "([^"]{1,300})"')
@@ -62,8 +70,8 @@ def in_our_words(error: Exception, place: str, doing: str, key: str) -> ArchiveE
         kind = DeniedError
     if kind is not None:
         return kind(f"{what}: {_WORDS[kind]}{told}")
-    if isinstance(error, NotImplementedError):
-        return ArchiveError(f"{what}: this kind of store cannot do that")
+    if isinstance(error, NotImplementedError) or status == 501 or code == "NotImplemented":
+        return UnknownRequestError(f"{what}: this store cannot do that")
     if status and status < 500 and status not in _TRANSIENT_STATUS:
         return ArchiveError(f"{what}: the store refused{told}")
     if "not allowed" in text or isinstance(error, ValueError):

@@ -6,16 +6,17 @@ import mmap
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
-from urllib.parse import urlsplit
 
 from obstore.exceptions import BaseError
 from obstore.store import from_url
 
 from mirror.archive.objects.answers import in_our_words
+from mirror.archive.objects.endpoint import is_on_loopback
 from mirror.archive.objects.facts import ObjectFacts
-from mirror.errors import AbsentError, ArchiveError, AwayError, ConfigError
+from mirror.errors import AbsentError, ArchiveError, AwayError, ConfigError, UnknownRequestError
 from mirror.retry import RetryPolicy, call_with_retry
 from mirror.root import ArchiveRoot
 
@@ -35,8 +36,6 @@ _PIECE_BYTES = 1024 * 1024
 _PAGE = 1000
 _LEAST_BYTES_S = 30_000
 """Slower than this a large body does not count as on its way."""
-_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class Bucket:
@@ -56,6 +55,7 @@ class Bucket:
         self._stall_s = stall_s
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._is_away = False
+        self._knows_new_copies = True
         self.place = place
 
     @classmethod
@@ -70,7 +70,7 @@ class Bucket:
         options: ClientConfig = {"connect_timeout": timedelta(seconds=connect_s), "timeout": timedelta(days=1)}
         given: S3Config = {}
         if root.url.startswith("s3:"):
-            if _is_on_loopback(os.environ):
+            if is_on_loopback(os.environ):
                 options["allow_http"] = True
             if "AWS_COPY_IF_NOT_EXISTS" not in os.environ:
                 # Copies labels too, which S3's other way does not.
@@ -207,15 +207,20 @@ class Bucket:
         """Copy an object inside the store, with its labels.
 
         Args:
-            is_new: Only if nothing lies there; not every store heeds that, see `Promises`.
+            is_new: Only if nothing lies there. Not every store heeds or knows that: look before.
         Raises:
             OccupiedError: Something lies there; after a lost answer it can be what this call wrote.
         """
-
-        async def ask() -> None:
-            await self._store.copy_async(source, target, overwrite=not is_new)
-
-        await self._try("copy to", target, ask, size_bytes=size_bytes)
+        for is_conditional in (True, False) if is_new and self._knows_new_copies else (False,):
+            ask = partial(self._store.copy_async, source, target, overwrite=not is_conditional)
+            try:
+                await self._try("copy to", target, ask, size_bytes=size_bytes)
+            except UnknownRequestError:
+                if not is_conditional:
+                    raise
+                self._knows_new_copies = False
+            else:
+                return
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete objects, up to 1000 with each request; one that is not there is no matter."""
@@ -259,12 +264,6 @@ class Bucket:
         elif self._is_away:
             log.warning("%s: the store answers again", self.place)
         self._is_away = is_away
-
-
-def _is_on_loopback(environ: Mapping[str, str]) -> bool:
-    """Whether the store is a process of this machine: only there may a request travel in the open."""
-    address = next((environ[each] for each in _ENDPOINTS if environ.get(each)), "")
-    return address.startswith("http://") and urlsplit(address).hostname in _LOOPBACK
 
 
 def _profile(environ: Mapping[str, str]) -> "S3CredentialProvider | None":
