@@ -23,6 +23,8 @@ from mirror.errors import (
 from mirror.root import parse_root
 from tests.s3_server import S3Server, free_port, memory_bucket, required
 
+required("obstore")
+
 if TYPE_CHECKING:
     from mirror.archive.objects.bucket import Bucket
 
