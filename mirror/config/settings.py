@@ -141,7 +141,7 @@ class DownloadSettings(Section):
     variants: Variants = VARIANTS
     concurrency: AutoCount = "auto"
     least_requests: AtOnce = 1
-    start_requests: AtOnce = 8
+    start_requests: AtOnce = 16
     most_requests: AtOnce = 128
     attempts: Annotated[int, whole(1, 1000)] = 5
     first_wait: Duration = 0.5
