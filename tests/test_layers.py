@@ -47,7 +47,7 @@ FLOORS = [
     {"archive", "imagecheck", "body", "hosts"},
     {"asset_ref"},
     {"race_choice", "when"},
-    {"credentials", "fields", "layout", "pace", "race_ref", "timetable", "units", "demo", "retry"},
+    {"credentials", "fields", "layout", "leases", "pace", "race_ref", "timetable", "units", "demo", "retry"},
     {"breaker"},
     {"model", "tally", "root"},
     {"errors"},
