@@ -1,0 +1,111 @@
+"""Leases in a store: one claimer wins, a lost answer is no lost lease, and who cannot renew stops in time."""
+
+import asyncio
+import time
+
+import pytest
+
+from mirror.errors import ArchiveError, ManifestError
+from mirror.fleet.claims import Claims
+from mirror.leases import Done, Standing, read_lease
+from tests.fleet_store import MemoryObjects
+
+NAME = "fleet/race-1.json"
+
+
+def claims(objects: MemoryObjects, who: str = "box-a", *, good_for_s: float = 0.4, beat_s: float = 0.02) -> Claims:
+    """The leases as one machine sees them."""
+    return Claims(objects, holder=who, good_for_s=good_for_s, beat_s=beat_s)
+
+
+async def test_one_of_many_claimers_wins() -> None:
+    """All look before any of them writes; the others hear that they were too late."""
+    objects = MemoryObjects(time.time)
+    machines = [claims(objects, f"box-{number}") for number in range(5)]
+    looks = await asyncio.gather(*(machine.look(NAME) for machine in machines))
+    won = await asyncio.gather(*(machine.claim(look) for machine, look in zip(machines, looks, strict=True)))
+    assert sum(claim is not None for claim in won) == 1
+    await next(claim for claim in won if claim is not None).release()
+
+
+async def test_holder_is_seen_as_holder_until_it_lets_go() -> None:
+    """Renewals keep it; the release tells how the work ended."""
+    objects = MemoryObjects(time.time)
+    ours, theirs = claims(objects), claims(objects, "box-b")
+    claim = await ours.claim(await ours.look(NAME))
+    assert claim is not None
+    before = objects.writes
+    while objects.writes < before + 3:
+        await asyncio.sleep(0.005)
+    assert (await theirs.look(NAME)).standing is Standing.HELD
+    await claim.release(Done(by="box-a", exit_code=1))
+    look = await theirs.look(NAME)
+    assert look.standing is Standing.FREE
+    assert look.lease is not None
+    assert look.lease.done == Done(by="box-a", exit_code=1)
+
+
+async def test_lost_answer_is_no_lost_lease() -> None:
+    """A write that arrived while its answer did not is recognised by its bytes, at every step."""
+    seen: set[int] = set()
+    objects = MemoryObjects(time.time)
+
+    def once_each(_: str) -> bool:
+        is_first = objects.writes not in seen and len(seen) < 4
+        seen.add(objects.writes)
+        return is_first
+
+    objects.lost_answer = once_each
+    ours = claims(objects, good_for_s=30.0)
+    claim = await ours.claim(await ours.look(NAME))
+    assert claim is not None
+    while objects.writes < 6:
+        await asyncio.sleep(0.005)
+    assert claim.is_good
+    await claim.release()
+    assert read_lease(objects.objects[NAME].body).is_free
+
+
+async def test_holder_that_cannot_renew_is_told_before_others_may_begin() -> None:
+    """A store that answers nothing costs the lease after three quarters of its time; then it is left alone."""
+    objects = MemoryObjects(time.time)
+    lost = asyncio.Event()
+    ours, theirs = claims(objects), claims(objects, "box-b")
+    claim = await ours.claim(await ours.look(NAME), on_lost=lost.set)
+    assert claim is not None
+
+    def down(_: str, what: str) -> None:
+        if what == "put":
+            raise ArchiveError("no connection")
+
+    objects.trouble = down
+    await theirs.look(NAME)
+    await lost.wait()
+    assert not claim.is_good
+    assert (await theirs.look(NAME)).standing is Standing.HELD
+    objects.trouble = lambda *_: None
+    written = objects.writes
+    await claim.release()
+    assert objects.writes == written
+
+
+async def test_holder_that_was_replaced_is_told() -> None:
+    """Somebody else's lease in the place of ours is never written over."""
+    objects = MemoryObjects(time.time)
+    lost = asyncio.Event()
+    ours = claims(objects, good_for_s=30.0)
+    claim = await ours.claim(await ours.look(NAME), on_lost=lost.set)
+    assert claim is not None
+    found = objects.objects[NAME]
+    assert await objects.put(NAME, found.body.replace(b"box-a", b"box-b"), over=found.version)
+    await lost.wait()
+    await claim.release()
+    assert read_lease(objects.objects[NAME].body).holder == "box-b"
+
+
+async def test_foreign_object_is_no_lease() -> None:
+    """What cannot be read is refused with its name, not taken over."""
+    objects = MemoryObjects(time.time)
+    await objects.put(NAME, b"<html>", over=None)
+    with pytest.raises(ManifestError, match=r"fleet/race-1\.json: expected a lease"):
+        await claims(objects).look(NAME)
