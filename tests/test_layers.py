@@ -15,7 +15,7 @@ FLOORS = [
     {"cli"},
     {"__init__"},
     {"progress", "demo_run"},
-    {"dryrun", "rebuild", "failures", "verify", "watch"},
+    {"dryrun", "rebuild", "failures", "verify", "watch", "fleet"},
     {"hooks"},
     {
         "sync",
@@ -71,6 +71,7 @@ OWNERS = {
 
 CONFIG_READERS = {
     "cli", "sync", "opening", "check", "dryrun", "failures", "rebuild", "demo_run", "__init__", "verify", "watch",
+    "fleet",
 }  # fmt: skip
 
 
