@@ -109,9 +109,8 @@ def fleet_json(report: "FleetReport") -> str:
 
 
 def _causes(outcome: "RaceOutcome") -> list[str]:
-    from mirror.progress import causes
-
     from mirror.fleet.report import What
+    from mirror.progress import causes
 
     own = [f"race {outcome.race}: {outcome.error}"] if outcome.error is not None else []
     if outcome.what is What.LOST:
