@@ -4,13 +4,16 @@ import asyncio
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mirror.archive.objects import Bucket
 from mirror.config import Config
 from mirror.errors import ArchiveError
 from mirror.manifest import Manifest, install_snapshot
 from mirror.opening import PROGRAM, leave_snapshot, open_archive
 from mirror.root import STATE
+
+if TYPE_CHECKING:
+    from mirror.archive.objects.bucket import Bucket
 
 _NOTE = "fleet.json"
 
@@ -25,7 +28,7 @@ class RaceManifest:
         config: Of that race alone.
     """
 
-    bucket: Bucket
+    bucket: "Bucket"
     folder: str
     config: Config
 

@@ -2,10 +2,13 @@
 
 import asyncio
 import secrets
+from typing import TYPE_CHECKING
 
-from mirror.archive.objects import Bucket
 from mirror.errors import AbsentError, ArchiveError, ChangedError, ConfigError, OccupiedError
 from mirror.fleet.claims import Found
+
+if TYPE_CHECKING:
+    from mirror.archive.objects.bucket import Bucket
 
 _IGNORED = "this store ignores conditions on what it writes (If-None-Match, If-Match): --fleet is not safe on it"
 
@@ -13,7 +16,7 @@ _IGNORED = "this store ignores conditions on what it writes (If-None-Match, If-M
 class BucketObjects:
     """Objects below the root of a fleet."""
 
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: "Bucket") -> None:
         self.bucket = bucket
 
     async def get(self, name: str) -> Found | None:

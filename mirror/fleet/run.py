@@ -9,8 +9,9 @@ import random
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from mirror.archive.objects import Bucket
+from mirror.archive.objects import open_bucket
 from mirror.config import Config, RaceSettings
 from mirror.errors import AccessError, ConfigError, ManifestError
 from mirror.fleet.claims import Claims, Look
@@ -22,10 +23,12 @@ from mirror.leases import Done, Standing
 from mirror.model import RunReport
 from mirror.opening import open_source, open_transport
 from mirror.race_ref import RaceRef
-from mirror.retry import RetryPolicy
 from mirror.sync import run_sync
 from mirror.tally import Tally
 from mirror.targets import find_race_id
+
+if TYPE_CHECKING:
+    from mirror.archive.objects.bucket import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +36,7 @@ _NEEDS_BUCKET = (
     "--fleet needs a bucket: archive.root is a folder, where no machine can safely claim a race before another; "
     "set it to an address such as s3://bucket/photos"
 )
-_PATIENCE = RetryPolicy(attempts=4, first_wait_s=0.5, longest_wait_s=5.0, total_s=30.0)
+_PATIENCE_S = 30.0
 """With the store: what is on its way under a lease is tried again for as long as the lease allows anyway."""
 _TURNS = 4
 """A slot of the API is held for so many parts of a lease before others get their chance."""
@@ -85,7 +88,7 @@ async def run_fleet(
 @contextlib.asynccontextmanager
 async def _opened(config: Config, ways: Ways, stop: asyncio.Event, show: Show) -> "AsyncGenerator[_Fleet, None]":
     settings = config.fleet
-    bucket = Bucket.open(config.archive.root, retry=_PATIENCE)
+    bucket = open_bucket(config.archive.root, patience_s=_PATIENCE_S)
     objects = BucketObjects(bucket)
     claims = Claims(
         objects, holder=f"{platform.node() or 'unnamed'}:{os.getpid()}", good_for_s=settings.lease,
@@ -123,7 +126,7 @@ class _Fleet:
     """This machine among others."""
 
     def __init__(
-        self, *, config: Config, bucket: Bucket, claims: Claims, ways: Ways, stop: asyncio.Event, show: Show
+        self, *, config: Config, bucket: "Bucket", claims: Claims, ways: Ways, stop: asyncio.Event, show: Show
     ) -> None:
         self.config = config
         self.bucket = bucket
