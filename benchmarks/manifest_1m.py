@@ -14,7 +14,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -128,7 +128,9 @@ async def passes(folder: Path, pages: int) -> None:
         with since:
             await manifest.pass_memory(RACE_ID, DAY_ID, Scope())
             await manifest.plan(pass_id, known[-1])
-        print(f"known page: {planning.us(pages) / 1000:.2f} ms to plan, {parsing.us(pages) / 1000:.2f} ms to make up and parse")
+        print(
+            f"known page: {planning.us(pages) / 1000:.2f} ms to plan, {parsing.us(pages) / 1000:.2f} ms to make up and parse"
+        )
         print(f"since pass, one known page: {since.seconds * 1000:.1f} ms in the manifest")
         for _ in range(2):
             with (took := _Took()):
@@ -156,11 +158,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--photos", type=int, default=_MORE)
     arguments = parser.parse_args()
-    steps: dict[str, Callable[[], None]] = {
-        "grow": lambda: asyncio.run(grow(arguments.folder, arguments.photos)),
-        "ask": lambda: (asyncio.run(passes(arguments.folder, 300)), commands(arguments.folder))[1],
-    }
-    steps[arguments.what]()
+    if arguments.what == "grow":
+        asyncio.run(grow(arguments.folder, arguments.photos))
+    else:
+        asyncio.run(passes(arguments.folder, 300))
+        commands(arguments.folder)
 
 
 if __name__ == "__main__":

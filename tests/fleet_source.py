@@ -39,7 +39,9 @@ class ManyRaces(SourceSimulator):
         head, _, _ = self.config_text().partition("[[races]]")
         head = head.replace('root = "photos"', f'root = "{root}"\nstate_dir = "{state_dir}"')
         settings = {"lease": "3s", "heartbeat": "250ms", **fleet}
-        lines = "".join(f"{name} = {value if value in {'true', 'false'} else repr(value)}\n" for name, value in settings.items())
+        lines = "".join(
+            f"{name} = {value if value in {'true', 'false'} else repr(value)}\n" for name, value in settings.items()
+        )
         races = "".join(f'[[races]]\nrace = "{race_id}"\ndays = [34168]\n' for race_id in self.races)
         return f"{head}[fleet]\n{lines}{races}"
 

@@ -45,7 +45,9 @@ async def test_probe_tells_the_stores_clock_and_leaves_nothing(objects: BucketOb
     assert [each async for each in objects.bucket.list_below()] == []
 
 
-async def test_store_that_ignores_conditions_is_refused(objects: BucketObjects, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_store_that_ignores_conditions_is_refused(
+    objects: BucketObjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two machines would both believe that they hold a lease."""
 
     class Careless(BucketObjects):

@@ -56,7 +56,7 @@ class BucketObjects:
             answers = await asyncio.gather(
                 self.put(name, b"2", over=None), self.put(name, b"3", over=f'"{secrets.token_hex(16)}"')
             )
-            if answers != [None, None]:
+            if any(each is not None for each in answers):
                 raise ConfigError(f"{self.bucket.place}: {_IGNORED}")
             return found.modified_ts
         finally:

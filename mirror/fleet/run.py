@@ -13,19 +13,17 @@ from typing import TYPE_CHECKING
 
 from mirror.archive.objects import open_bucket
 from mirror.config import Config, RaceSettings
-from mirror.errors import AccessError, ConfigError, ManifestError
+from mirror.errors import ConfigError, ManifestError
 from mirror.fleet.claims import Claims, Look
 from mirror.fleet.gate import ApiSlots
 from mirror.fleet.manifests import RaceManifest
 from mirror.fleet.objects import BucketObjects
+from mirror.fleet.races import FleetRace, find_races
 from mirror.fleet.report import FleetReport, RaceOutcome, What
 from mirror.leases import Done, Standing
 from mirror.model import RunReport
-from mirror.opening import open_source, open_transport
-from mirror.race_ref import RaceRef
 from mirror.sync import run_sync
 from mirror.tally import Tally
-from mirror.targets import find_race_id
 
 if TYPE_CHECKING:
     from mirror.archive.objects.bucket import Bucket
@@ -45,6 +43,8 @@ _POLLS = 10
 
 Show = Callable[[str, Tally], AbstractContextManager[object]]
 """Shows a race's run while it is on: its name, its counts."""
+Note = Callable[[RaceOutcome], None]
+"""Told of each race as soon as it is known what becomes of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ async def run_fleet(
     ways: Ways = Ways(),
     stop: asyncio.Event | None = None,
     show: Show = lambda *_: contextlib.nullcontext(),
-    on_outcome: Callable[[RaceOutcome], None] = lambda _: None,
+    on_outcome: Note = lambda _: None,
 ) -> FleetReport:
     """Do what is to be done of all races, beside other machines that do the same with the same bucket.
 
@@ -102,26 +102,6 @@ async def _opened(config: Config, ways: Ways, stop: asyncio.Event, show: Show) -
         await fleet.slots.aclose()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Race:
-    """A race as it is configured, in one block or several, and its folder below the root."""
-
-    race_id: int
-    settings: tuple[RaceSettings, ...]
-
-    @property
-    def name(self) -> str:
-        return str(self.settings[0].race)
-
-    @property
-    def folder(self) -> str:
-        return f"race-{self.race_id}"
-
-    @property
-    def lease(self) -> str:
-        return f"fleet/{self.folder}.json"
-
-
 class _Fleet:
     """This machine among others."""
 
@@ -147,7 +127,7 @@ class _Fleet:
     # -- all races --------------------------------------------------------------------------------------------------
 
     async def to_its_end(
-        self, chosen: Sequence[RaceSettings], on_outcome: Callable[[RaceOutcome], None]
+        self, chosen: Sequence[RaceSettings], on_outcome: Note
     ) -> list[RaceOutcome]:
         """Go through all races; what others have in hand is looked at again at the end."""
         outcomes: list[RaceOutcome] = []
@@ -156,7 +136,9 @@ class _Fleet:
             outcomes.append(outcome)
             on_outcome(outcome)
 
-        races = await self._resolved(chosen, note)
+        races, refusals = await find_races(self.config, chosen, api_gate=self.slots)
+        for ref, error in refusals:
+            note(RaceOutcome(race=ref, what=What.FAILED, error=error))
         # Machines that start together start at different places, so that they do not follow each other.
         first = random.randrange(len(races)) if races else 0  # noqa: S311 - any place will do
         held = await self._pass(races[first:] + races[:first], note)
@@ -176,7 +158,9 @@ class _Fleet:
             async with asyncio.timeout(self.config.fleet.heartbeat):
                 await self.stop.wait()
 
-    async def _pass(self, races: Sequence[_Race], note: Callable[[RaceOutcome], None]) -> list[tuple[_Race, Look]]:
+    async def _pass(
+        self, races: Sequence[FleetRace], note: Callable[[RaceOutcome], None]
+    ) -> list[tuple[FleetRace, Look]]:
         """Do what is free; returns what others have in hand."""
         held = []
         for race in races:
@@ -191,41 +175,9 @@ class _Fleet:
                 held.append((race, look))
         return held
 
-    async def _resolved(self, chosen: Sequence[RaceSettings], note: Callable[[RaceOutcome], None]) -> list[_Race]:
-        """Find the ids of races that are configured by their address: the folder of a race has its id."""
-        found = [(each.race.race_id, each) for each in chosen if each.race.race_id]
-        unknown = [each for each in chosen if not each.race.race_id]
-        if unknown:
-            found += await self._ask_ids(unknown, note)
-        blocks: dict[int, tuple[RaceSettings, ...]] = {}
-        for race_id, each in found:
-            blocks[race_id] = (*blocks.get(race_id, ()), each)
-        return [_Race(race_id=race_id, settings=settings) for race_id, settings in blocks.items()]
-
-    async def _ask_ids(
-        self, unknown: Sequence[RaceSettings], note: Callable[[RaceOutcome], None]
-    ) -> list[tuple[int, RaceSettings]]:
-        found = []
-        transport = open_transport(self.config, api_gate=self.slots)
-        try:
-            source = open_source(self.config, transport)
-            for each in unknown:
-                try:
-                    race_id = await find_race_id(each.race, source=source)
-                except AccessError as error:
-                    if error.ends_run:
-                        raise
-                    note(RaceOutcome(race=str(each.race), what=What.FAILED, error=error))
-                else:
-                    ref = RaceRef(race_id=race_id, slug=each.race.slug)
-                    found.append((race_id, each.model_copy(update={"race": ref})))
-        finally:
-            await transport.aclose()
-        return found
-
     # -- one race ---------------------------------------------------------------------------------------------------
 
-    def _is_fresh(self, race: _Race, look: Look) -> RaceOutcome | None:
+    def _is_fresh(self, race: FleetRace, look: Look) -> RaceOutcome | None:
         """What became of a race that somebody else has just done."""
         if look.lease is None or look.lease.done is None or look.standing is not Standing.FREE:
             return None
@@ -238,7 +190,7 @@ class _Fleet:
             return None
         return RaceOutcome(race=race.name, what=What.FRESH, by=done.by, exit_code=done.exit_code)
 
-    async def _claim(self, race: _Race, look: Look) -> RaceOutcome | None:
+    async def _claim(self, race: FleetRace, look: Look) -> RaceOutcome | None:
         """Work on a race that is free or was abandoned; None when somebody else was quicker."""
         working: asyncio.Task[RunReport] | None = None
 
@@ -270,8 +222,8 @@ class _Fleet:
         finally:
             await claim.release(done)
 
-    async def _work(self, race: _Race, *, is_taken_over: bool) -> RunReport:
-        config = config_of(self.config, race.settings, race.folder)
+    async def _work(self, race: FleetRace, *, is_taken_over: bool) -> RunReport:
+        config = race.config(self.config)
         manifest = RaceManifest(bucket=self.bucket, folder=race.folder, config=config)
         self.tally = Tally(phase="fetching the manifest")
         with self.show(race.name, self.tally):
@@ -301,11 +253,3 @@ async def _result(working: asyncio.Task[RunReport]) -> RunReport | None:
             await asyncio.gather(working, return_exceptions=True)
             raise
         return None
-
-
-def config_of(config: Config, races: tuple[RaceSettings, ...], folder: str) -> Config:
-    """Make the configuration of one race, an archive of its own below the root of all."""
-    archive = config.archive
-    state_dir = archive.state_dir / folder if archive.state_dir is not None else None
-    own = archive.model_copy(update={"root": archive.root.below(folder), "state_dir": state_dir})
-    return config.model_copy(update={"archive": own, "races": races})
