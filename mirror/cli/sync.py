@@ -3,7 +3,7 @@
 import shlex
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
@@ -32,6 +32,14 @@ EXAMPLES = """\
   [cyan]mirror sync 48211 --to photos[/]            a race without a configuration
   [cyan]mirror sync --fleet --quiet[/]              beside other machines that share the bucket
   [cyan]mirror sync --quiet --log-json run.log[/]   for a timer"""
+
+
+class _Ways(TypedDict):
+    """How a run goes about it; see `mirror.sync.run_sync`."""
+
+    is_full: bool
+    is_recheck: bool
+    is_loss_believed: bool
 
 
 def sync(
@@ -90,7 +98,7 @@ def sync(
         if recheck:
             raise ConfigError("--recheck asks about every stored picture: it does not go with --dry-run")
         return _estimate(settings, races, is_full=full, as_json=as_json, is_quiet=quiet)
-    ways = {"is_full": full, "is_recheck": recheck, "is_loss_believed": believe_loss}
+    ways = _Ways(is_full=full, is_recheck=recheck, is_loss_believed=believe_loss)
     return run(
         lambda stop: _sync(settings, races, stop, ways, as_json=as_json, is_quiet=quiet),
         notice=STOPPING,
@@ -127,7 +135,7 @@ def _rate_for_this_run(text: str) -> dict[str, object]:
 
 
 async def _sync(
-    settings: "Config", races: list[str], stop: "asyncio.Event", ways: dict[str, bool], *, as_json: bool, is_quiet: bool
+    settings: "Config", races: list[str], stop: "asyncio.Event", ways: _Ways, *, as_json: bool, is_quiet: bool
 ) -> int:
     from mirror.progress import Progress, causes
     from mirror.sync import run_sync

@@ -16,7 +16,7 @@ from mirror.config import Config, RaceSettings
 from mirror.errors import ConfigError, ManifestError
 from mirror.fleet.claims import Claims, Look
 from mirror.fleet.gate import ApiSlots
-from mirror.fleet.manifests import RaceManifest
+from mirror.fleet.manifests import bring_manifest
 from mirror.fleet.objects import BucketObjects
 from mirror.fleet.races import FleetRace, find_races
 from mirror.fleet.report import FleetReport, RaceOutcome, What
@@ -122,13 +122,11 @@ class _Fleet:
         self.began_at_s = claims.now()
 
     def _note_waiting(self, holders: str) -> None:
-        self.tally.waiting_for = f"an API slot ({holders} have them)" if holders else ""
+        self.tally.waiting_for = f"its turn at the API ({holders})" if holders else ""
 
     # -- all races --------------------------------------------------------------------------------------------------
 
-    async def to_its_end(
-        self, chosen: Sequence[RaceSettings], on_outcome: Note
-    ) -> list[RaceOutcome]:
+    async def to_its_end(self, chosen: Sequence[RaceSettings], on_outcome: Note) -> list[RaceOutcome]:
         """Go through all races; what others have in hand is looked at again at the end."""
         outcomes: list[RaceOutcome] = []
 
@@ -224,12 +222,10 @@ class _Fleet:
 
     async def _work(self, race: FleetRace, *, is_taken_over: bool) -> RunReport:
         config = race.config(self.config)
-        manifest = RaceManifest(bucket=self.bucket, folder=race.folder, config=config)
         self.tally = Tally(phase="fetching the manifest")
         with self.show(race.name, self.tally):
-            await manifest.fetch()
-            await manifest.put_first(is_anew=is_taken_over)
-            report = await run_sync(
+            await bring_manifest(config, is_taken_over=is_taken_over)
+            return await run_sync(
                 config,
                 is_full=self.ways.is_full,
                 is_recheck=self.ways.is_recheck,
@@ -238,8 +234,6 @@ class _Fleet:
                 tally=self.tally,
                 api_gate=self.slots,
             )
-        await manifest.note_put()
-        return report
 
 
 async def _result(working: asyncio.Task[RunReport]) -> RunReport | None:

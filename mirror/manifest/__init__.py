@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from mirror.manifest.adoption import Claim, Found, Owner
-from mirror.manifest.arriving import install_snapshot
+from mirror.manifest.arriving import install_snapshot, retire_manifest
 from mirror.manifest.checking import Choice, StoredFile
 from mirror.manifest.coverage import AlbumCount, CoverageReader, DayCount, DayKey, Duplicate, Hours
 from mirror.manifest.exporting import ExportAsset, ExportDay, ExportPhoto, RaceDays
@@ -103,6 +103,7 @@ __all__ = [
     "id_of",
     "install_snapshot",
     "note_export",
+    "retire_manifest",
 ]
 
 _WRITING = {
