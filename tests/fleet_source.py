@@ -23,16 +23,11 @@ class ManyRaces(SourceSimulator):
         self.races = {race_id: SmallRace(photos=photos, race_id=race_id) for race_id in race_ids}
 
     async def _fault_for(self, seen: Request, request: web.Request) -> web.StreamResponse | None:
+        # A fault may wait, or ask for the honest answer, while requests for other races come in.
+        self.race = self.races[race_of(seen)]
         answer = await super()._fault_for(seen, request)
         self.race = self.races[race_of(seen)]
         return answer
-
-    def listed(self) -> dict[int, int]:
-        """How often each race's albums were asked for: once for a full pass that meets no change, and once after."""
-        counts = dict.fromkeys(self.races, 0)
-        for each in self.requests:
-            counts[race_of(each)] += each.is_api and "albums" in each.path
-        return counts
 
     def fleet_text(self, root: str, state_dir: Path, **fleet: str) -> str:
         """A machine's configuration for all of the races."""

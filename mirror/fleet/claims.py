@@ -15,8 +15,6 @@ from mirror.leases import Done, Hold, Lease, Observer, Standing, claim_of, lease
 
 log = logging.getLogger(__name__)
 
-_LOOK_S = 30.0
-"""The longest that one question to the store may take."""
 _LAST_WORDS_S = 10.0
 """The longest that a release may take."""
 _RETRY_S = 1.0
@@ -116,10 +114,10 @@ class Claims:
     async def read(self, name: str) -> Found | None:
         """Read a small object, and give up after a while."""
         try:
-            async with asyncio.timeout(_LOOK_S):
+            async with asyncio.timeout(self.good_for_s):
                 return await self.objects.get(name)
         except TimeoutError:
-            raise ArchiveError(f"{name}: no answer from the store in {_LOOK_S:.0f} s") from None
+            raise ArchiveError(f"{name}: no answer from the store in {self.good_for_s:.0f} s") from None
 
     async def claim(self, look: Look, *, on_lost: Callable[[], None] = lambda: None) -> "Claim | None":
         """Claim what is free or stale, in one try.

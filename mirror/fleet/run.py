@@ -34,8 +34,8 @@ _NEEDS_BUCKET = (
     "--fleet needs a bucket: archive.root is a folder, where no machine can safely claim a race before another; "
     "set it to an address such as s3://bucket/photos"
 )
-_PATIENCE_S = 30.0
-"""With the store: what is on its way under a lease is tried again for as long as the lease allows anyway."""
+_TRIES = 4
+"""A store that is away is waited for during such a part of a lease: renewals have their own patience, to its end."""
 _TURNS = 4
 """A slot of the API is held for so many parts of a lease before others get their chance."""
 _POLLS = 10
@@ -88,7 +88,8 @@ async def run_fleet(
 @contextlib.asynccontextmanager
 async def _opened(config: Config, ways: Ways, stop: asyncio.Event, show: Show) -> "AsyncGenerator[_Fleet, None]":
     settings = config.fleet
-    bucket = open_bucket(config.archive.root, patience_s=_PATIENCE_S)
+    patience_s = settings.lease / _TRIES
+    bucket = open_bucket(config.archive.root, patience_s=patience_s, stall_s=patience_s)
     objects = BucketObjects(bucket)
     claims = Claims(
         objects, holder=f"{platform.node() or 'unnamed'}:{os.getpid()}", good_for_s=settings.lease,
