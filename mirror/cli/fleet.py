@@ -35,7 +35,7 @@ def sync_fleet(
         from mirror.progress import Progress
 
         if not is_silent:
-            typer.echo(f"race {printable(race)}", err=True)
+            typer.echo(f"race {printable(race)}: claimed", err=True)
         with Progress(tally, is_quiet=is_quiet):
             yield
 

@@ -22,6 +22,7 @@ from mirror.fleet.races import FleetRace, find_races
 from mirror.fleet.report import FleetReport, RaceOutcome, What
 from mirror.leases import Done, Standing
 from mirror.model import RunReport
+from mirror.source import cleaned
 from mirror.sync import run_sync
 from mirror.tally import Tally
 
@@ -123,7 +124,7 @@ class _Fleet:
         self.began_at_s = claims.now()
 
     def _note_waiting(self, holders: str) -> None:
-        self.tally.waiting_for = f"its turn at the API ({holders})" if holders else ""
+        self.tally.waiting_for = f"its turn at the API ({cleaned(holders)})" if holders else ""
 
     # -- all races --------------------------------------------------------------------------------------------------
 
