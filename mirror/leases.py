@@ -116,8 +116,8 @@ class Observer:
         """Learn the store's clock.
 
         Args:
-            modified_ts: How the store dates something that we wrote.
-            now_s: After it was written.
+            modified_ts: How the store dates something.
+            now_s: After that was written.
         """
         ahead_s = modified_ts - now_s
         self._ahead_s = ahead_s if self._ahead_s is None else max(self._ahead_s, ahead_s)

@@ -115,9 +115,17 @@ class Claims:
         """Read a small object, and give up after a while."""
         try:
             async with asyncio.timeout(self.good_for_s):
-                return await self.objects.get(name)
+                found = await self.objects.get(name)
         except TimeoutError:
             raise ArchiveError(f"{name}: no answer from the store in {self.good_for_s:.0f} s") from None
+        if found is not None:
+            # Whoever wrote it: by the store's clock that was in the past.
+            self.observer.note_store_time(found.modified_ts, self.now())
+        return found
+
+    def age_s(self, found: Found) -> float:
+        """Say how long ago something was written, by the store's clock as far as we know it."""
+        return (self.observer.store_ts(self.now()) or found.modified_ts) - found.modified_ts
 
     async def claim(self, look: Look, *, on_lost: Callable[[], None] = lambda: None) -> "Claim | None":
         """Claim what is free or stale, in one try.

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import logging
 import random
-import secrets
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Self
 
 from mirror.errors import ArchiveError, MirrorError
@@ -16,15 +17,23 @@ log = logging.getLogger(__name__)
 
 SLOTS = ("fleet/api-1.json", "fleet/api-2.json")
 WAITING = "fleet/api-waiting.json"
-"""Written by those who wait, so that those who hold know of them."""
+"""Written by who has waited longest, so that those who hold know of it."""
+
+_TURNS = 2
+"""A slot is held for so many parts of a lease before others get their chance."""
+_POLLS = 10
+"""So often a slot is looked for in the time between two renewals."""
+_LONGEST_WORD = 200
+_STAMP_S = 1.0
+"""Stores date what they hold in whole seconds."""
 
 
 class ApiSlots:
     """The fleet's slots as one process takes them; enter it for each API call.
 
     A slot is held over a listing, and let go when no call was made for a while, since pictures need none. The second
-    one is taken too while nobody waits. Those who wait say so in an object of their own; a holder looks at it after
-    each of its turns, and when somebody does, it lets one slot go and leaves the others time to take it.
+    one is taken too while nobody waits. Who has waited longest says so now and then, in an object of its own; the
+    others leave the next free slot to it, and a holder that finds it at the end of a turn lets one slot go.
 
     Args:
         turn_s: How long a slot is held before others get their chance.
@@ -41,38 +50,37 @@ class ApiSlots:
         self._allowed = 0
         """Calls that may be in flight: slots that are held and not about to be let go."""
         self._in_flight = 0
-        self._wanted = 0
-        self._changed = asyncio.Condition()
+        self._asking: deque[asyncio.Future[None]] = deque()
+        """Calls that wait, in their order."""
         self._wake = asyncio.Event()
+        self._fewer = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self._failure: MirrorError | None = None
         self._used_at_s = self._turn_at_s = claims.now()
-        self._next_try_s = 0.0
-        self._is_waited_for = False
-        self._waiting_seen: str | None = None
+        self._next_try_s = self._next_word_s = 0.0
+        self._waiting_since_s: float | None = None
 
     # -- each call ------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
         if self._keeper is None:
             self._keeper = asyncio.create_task(self._keep(), name="API slots")
-        async with self._changed:
-            self._wanted += 1
-            self._wake.set()
-            try:
-                await self._changed.wait_for(self._may_call)
-            finally:
-                self._wanted -= 1
-            if self._failure is not None:
-                raise self._failure
-            self._in_flight += 1
+        if self._failure is not None:
+            raise self._failure
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._asking.append(turn)
+        self._wake.set()
+        self._admit()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self._leave()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._in_flight -= 1
-        self._used_at_s = self._claims.now()
-        async with self._changed:
-            self._changed.notify_all()
+        self._leave()
 
     async def aclose(self) -> None:
         """Let go of every slot."""
@@ -82,10 +90,27 @@ class ApiSlots:
         self._allowed = 0
         await asyncio.gather(*(claim.release() for claim in self._held))
 
-    def _may_call(self) -> bool:
-        # Asked at the very moment of the call: a process that stood still for long holds nothing any more.
-        good = sum(claim.is_good for claim in self._held)
-        return self._failure is not None or self._in_flight < min(self._allowed, good)
+    def _leave(self) -> None:
+        self._in_flight -= 1
+        self._used_at_s = self._claims.now()
+        self._fewer.set()
+        self._admit()
+
+    def _admit(self) -> None:
+        """Let calls begin, in their order, as far as slots are held."""
+        while self._asking:
+            # Asked at the very moment of the call: a process that stood still for long holds nothing any more.
+            good = sum(claim.is_good for claim in self._held)
+            if self._failure is None and self._in_flight >= min(self._allowed, good):
+                return
+            turn = self._asking.popleft()
+            if turn.done():
+                continue
+            if self._failure is not None:
+                turn.set_exception(self._failure)
+            else:
+                self._in_flight += 1
+                turn.set_result(None)
 
     # -- the slots ------------------------------------------------------------------------------------------------
 
@@ -103,50 +128,55 @@ class ApiSlots:
                     self._failure = error
             except MirrorError as error:
                 self._failure = error
-            async with self._changed:
-                self._changed.notify_all()
-            if not (self._held or self._wanted):
+            self._admit()
+            if not (self._held or self._asking):
                 await self._wake.wait()
             self._wake.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._poll_s * random.uniform(0.5, 1.0)):  # noqa: S311 - a jitter
-                    await (self._wake.wait() if self._held else asyncio.sleep(self._poll_s))
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Wait for some time; with a slot at hand, not longer than to the next call."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._poll_s * random.uniform(0.5, 1.0)):  # noqa: S311 - a jitter
+                await (self._wake.wait() if self._held else asyncio.sleep(self._poll_s))
 
     async def _step(self) -> None:
         now_s = self._claims.now()
         self._held = [claim for claim in self._held if claim.is_good]
         self._allowed = len(self._held)
-        if self._held and not (self._wanted or self._in_flight) and now_s - self._used_at_s > self._poll_s:
+        if self._held and not (self._asking or self._in_flight) and now_s - self._used_at_s > self._poll_s:
             await self._let_go(0)
         elif self._held and now_s - self._turn_at_s > self._turn_s:
             await self._end_turn()
-        elif self._wanted and self._in_flight >= self._allowed and now_s >= self._next_try_s:
+        elif self._asking and self._in_flight >= self._allowed and now_s >= self._next_try_s:
             await (self._take_another() if self._held else self._take_first())
 
     async def _end_turn(self) -> None:
         """Give those who wait a slot, and the time to take it."""
-        await self._look_for_waiting()
-        if self._is_waited_for:
+        if await self._is_waited_for():
             await self._let_go(len(self._held) - 1)
             self._next_try_s = self._claims.now() + 2 * self._poll_s
-        self._turn_at_s, self._is_waited_for = self._claims.now(), False
+        self._turn_at_s = self._claims.now()
 
     async def _take_first(self) -> None:
+        now_s = self._claims.now()
+        self._waiting_since_s = self._waiting_since_s or now_s
+        other = await self._other_waiting()
+        if other is not None and other.waited_s > now_s - self._waiting_since_s:
+            self._on_wait(other.holder)
+            return
         holders = await self._take()
         if self._held:
             self._on_wait("")
-            self._turn_at_s, self._is_waited_for = self._claims.now(), False
-            self._next_try_s = self._claims.now() + 2 * self._poll_s
-            await self._look_for_waiting()
-            self._is_waited_for = False  # what was said before, said by ourselves perhaps
+            self._turn_at_s = self._claims.now()
+            await self._say(None)
         else:
             self._on_wait(" and ".join(sorted(set(holders))) or "another machine")
-            await self._say_that_we_wait()
+            await self._say(self._claims.now() - self._waiting_since_s)
 
     async def _take_another(self) -> None:
-        """Take a second slot, but only when nobody had to wait since the first was taken."""
-        await self._look_for_waiting()
-        if not self._is_waited_for and len(self._held) < len(SLOTS):
+        """Take a second slot, but only when nobody waits for a first one."""
+        if len(self._held) < len(SLOTS) and not await self._is_waited_for():
             await self._take()
         self._next_try_s = self._claims.now() + 2 * self._poll_s
 
@@ -168,20 +198,63 @@ class ApiSlots:
     async def _let_go(self, keep: int) -> None:
         """Let go of slots once the calls under them have ended."""
         self._allowed = keep
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._in_flight <= self._allowed)
+        while self._in_flight > keep:
+            self._fewer.clear()
+            await self._fewer.wait()
         while len(self._held) > keep:
             await self._held.pop().release()
 
-    async def _look_for_waiting(self) -> None:
-        """Note whether anybody said that he waits since this was asked last."""
-        found = await self._claims.read(WAITING)
-        version = found.version if found is not None else None
-        self._is_waited_for |= version != self._waiting_seen
-        self._waiting_seen = version
+    # -- those who wait -------------------------------------------------------------------------------------------
 
-    async def _say_that_we_wait(self) -> None:
-        """Say it anew each time; whose word stands is no matter."""
+    async def _is_waited_for(self) -> bool:
+        return await self._other_waiting() is not None
+
+    async def _other_waiting(self) -> "_Word | None":
+        """The other machine that has waited longest, if it said so lately enough to wait still."""
         found = await self._claims.read(WAITING)
-        body = f'{{"waiting": "{self._claims.holder}", "word": "{secrets.token_hex(8)}"}}\n'.encode()
+        word = _word_in(found.body) if found is not None else None
+        if found is None or word is None or word.holder == self._claims.holder:
+            return None
+        age_s = self._claims.age_s(found)
+        if age_s > 2 * self._claims.beat_s + _STAMP_S:
+            return None
+        return replace(word, waited_s=word.waited_s + age_s)
+
+    async def _say(self, waited_s: float | None) -> None:
+        """Say that we wait, now and then; or that we wait no more, if we said so before."""
+        if waited_s is None:
+            is_told, self._next_word_s, self._waiting_since_s = self._next_word_s > 0, 0.0, None
+            if not is_told:
+                return
+        elif self._claims.now() < self._next_word_s:
+            return
+        else:
+            self._next_word_s = self._claims.now() + self._claims.beat_s
+        found = await self._claims.read(WAITING)
+        if waited_s is None and (found is None or self._claims.holder.encode() not in found.body):
+            return
+        body = b"" if waited_s is None else f"{waited_s:.1f} {self._claims.holder}\n".encode()
+        # Somebody who was quicker is no matter: it is only a word.
         await self._claims.objects.put(WAITING, body, over=found.version if found is not None else None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Word:
+    """Who waits, and for how long."""
+
+    holder: str
+    waited_s: float
+
+
+def _word_in(body: bytes) -> _Word | None:
+    """Read who waits; nobody, where it cannot be read."""
+    waited, _, holder = body[:_LONGEST_WORD].decode("utf-8", "replace").strip().partition(" ")
+    try:
+        return _Word(holder=holder, waited_s=float(waited)) if holder else None
+    except ValueError:
+        return None
+
+
+def slots_of(claims: Claims, *, on_wait: Callable[[str], None]) -> ApiSlots:
+    """Make a process's slots, with turns and pauses that follow from how long its leases are good for."""
+    return ApiSlots(claims, turn_s=claims.good_for_s / _TURNS, poll_s=claims.beat_s / _POLLS, on_wait=on_wait)

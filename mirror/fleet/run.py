@@ -15,7 +15,7 @@ from mirror.archive.objects import open_bucket
 from mirror.config import Config, RaceSettings
 from mirror.errors import ConfigError, ManifestError
 from mirror.fleet.claims import Claims, Look
-from mirror.fleet.gate import ApiSlots
+from mirror.fleet.gate import slots_of
 from mirror.fleet.manifests import bring_manifest
 from mirror.fleet.objects import BucketObjects
 from mirror.fleet.races import FleetRace, find_races
@@ -37,10 +37,6 @@ _NEEDS_BUCKET = (
 )
 _TRIES = 4
 """A store that is away is waited for during such a part of a lease: renewals have their own patience, to its end."""
-_TURNS = 4
-"""A slot of the API is held for so many parts of a lease before others get their chance."""
-_POLLS = 10
-"""So often a slot is looked for in the time between two renewals."""
 
 Show = Callable[[str, Tally], AbstractContextManager[object]]
 """Shows a race's run while it is on: its name, its counts."""
@@ -117,10 +113,7 @@ class _Fleet:
         self.stop = stop
         self.show = show
         self.tally = Tally()
-        settings = config.fleet
-        self.slots = ApiSlots(
-            claims, turn_s=settings.lease / _TURNS, poll_s=settings.heartbeat / _POLLS, on_wait=self._note_waiting
-        )
+        self.slots = slots_of(claims, on_wait=self._note_waiting)
         self.began_at_s = claims.now()
 
     def _note_waiting(self, holders: str) -> None:
