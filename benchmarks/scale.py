@@ -15,18 +15,22 @@ MACHINES = (1, 4, 16)
 class Measured:
     """What was measured; scale.md says by which command. CPU in core seconds."""
 
-    photo_cpu_s: float = 14.6e-3
-    """A photo in three sizes, 2.06 MB, fetched, checked, hashed, flushed and recorded in a folder."""
-    thumbnail_cpu_s: float = 0.62e-3
+    folder_cpu_s: float = 11.6e-3
+    """A photo in three sizes, fetched, checked, hashed, flushed and recorded in a folder."""
+    bucket_cpu_s: float = 17e-3
+    """The same into a bucket."""
+    thumbnail_cpu_s: float = 0.57e-3
+    """A thumbnail alone, into a folder."""
     verify_cpu_s_per_gb: float = 0.97
     deep_cpu_s_per_gb: float = 29.7
     plan_s: float = 63e-6
     """One new photo written down."""
-    record_s: float = 70e-6
+    record_s: float = 71e-6
     """One file handed out, named and recorded."""
     known_page_s: float = 0.92e-3
     """One page of 100 photos that the manifest knows as they are."""
-    photo_bytes_in_manifest: int = 2_041
+    manifest_bytes: int = 2_041
+    """A photo with three files."""
     snapshot_s_per_gb: float = 4.5
 
 
@@ -47,7 +51,9 @@ class Assumed:
     """List price of a bucket, a PUT, COPY or LIST request."""
     get_usd: float = 0.4e-6
     month_usd_per_gb: float = 0.023
-    photos_a_race_day: int = 5_000
+    idle_puts: int = 11
+    """Of a race of a fleet with nothing new: counted in the log of the store, refused trials too."""
+    idle_gets: int = 7
 
     @property
     def photo_bytes(self) -> int:
@@ -94,7 +100,7 @@ def span(seconds: float) -> str:
 def first_time(archive: Archive) -> str:
     """How long the first time takes, by what limits it."""
     size = archive.photos * A.photo_bytes
-    cpu = archive.photos * M.photo_cpu_s
+    cpu = archive.photos * M.bucket_cpu_s
     rows = [
         ["API, two calls at a time, 1 s each (0.3 to 2 s)", *[_api_span(archive)] * len(MACHINES)],
         [f"line, {size / 1e12:.1f} TB", *(span(size / A.link_bytes_s / count) for count in MACHINES)],
@@ -118,18 +124,21 @@ def keeping(archive: Archive) -> str:
     """What keeping it costs: passes, manifest, verifying, requests, money."""
     files, gb = 3 * archive.photos, archive.photos * A.photo_bytes / 1e9
     pages = archive.photos / A.rows
-    size_gb = archive.photos * M.photo_bytes_in_manifest / 1e9
+    size_gb = archive.photos * M.manifest_bytes / 1e9
     read = (
         f"{gb / 1000:,.1f} TB read, {span(gb * 1e9 / A.link_bytes_s)} on one line, {files / 1e6:,.1f} million GET, about "
         f"${files * A.get_usd:,.0f}; {span(gb * M.verify_cpu_s_per_gb)} of a core, decoded too (--deep) "
         f"{span(gb * M.deep_cpu_s_per_gb)}"
     )
+    idle_usd = A.idle_puts * A.put_usd + A.idle_gets * A.get_usd
+    idle = f"{A.idle_puts} PUT or LIST and {A.idle_gets} GET or HEAD a race, about ${archive.race_days * idle_usd:,.2f} for all"
     rows = [
         ["manifest", f"{size_gb:,.1f} GB in all, {size_gb / archive.race_days * 1000:,.0f} MB a race day"],
         ["its snapshot", f"{span(size_gb * M.snapshot_s_per_gb)} to write, {span(size_gb * 1e9 / A.link_bytes_s)} to send, all of it"],
         ["full pass", f"{pages + 3 * archive.race_days:,.0f} API calls, {_api_span(archive)}; {span(pages * M.known_page_s)} in the manifest"],
         ["since pass, nothing new", f"{2 * archive.race_days:,} API calls, {span(2 * archive.race_days * A.call_s[1] / A.calls_at_once)}"],
         ["first time, PUT requests", f"{files / 1e6:,.1f} million, about ${files * A.put_usd:,.0f}; staged by a cluster (PUT and COPY) twice that"],
+        ["requests of a pass with nothing new (fleet)", idle],
         ["storage", f"{gb / 1000:,.1f} TB, about ${gb * A.month_usd_per_gb:,.0f} a month"],
         ["verify, quick", f"{files / 1000:,.0f} LIST requests, about ${files / 1000 * A.put_usd:,.2f}; or one HEAD a file, about ${files * A.get_usd:,.0f}"],
         ["verify, every byte", read],
