@@ -167,7 +167,15 @@ class Claim:
         if not await self._write(self._hold.lease, over):
             return False
         self._beating = asyncio.create_task(self._beat(), name=f"lease {self.name}")
+        self._beating.add_done_callback(self._beat_ended)
         return True
+
+    def _beat_ended(self, beating: asyncio.Task[None]) -> None:
+        """Whatever renewed no more, work must stop: a bug is no reason to go on without a lease."""
+        if not beating.cancelled() and (self.is_lost or beating.exception() is not None):
+            self.is_lost = True
+            log.warning("%s: the lease is lost; work under it stops", self.name, exc_info=beating.exception())
+            self._on_lost()
 
     async def release(self, done: Done | None = None) -> None:
         """Let go of it, with news of what was done under it; what the store does not take runs out by itself."""
@@ -189,8 +197,6 @@ class Claim:
         while not await self._is_ending_within(self._claims.beat_s):
             if not await self._write(self._hold.lease.renewed(), self._hold.version):
                 self.is_lost = True
-                log.warning("%s: the lease is lost; work under it stops", self.name)
-                self._on_lost()
                 return
 
     async def _is_ending_within(self, seconds: float) -> bool:

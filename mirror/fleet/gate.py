@@ -55,7 +55,7 @@ class ApiSlots:
         self._wake = asyncio.Event()
         self._fewer = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
-        self._failure: MirrorError | None = None
+        self._failure: BaseException | None = None
         self._used_at_s = self._turn_at_s = claims.now()
         self._next_try_s = self._next_word_s = 0.0
         self._waiting_since_s: float | None = None
@@ -65,6 +65,7 @@ class ApiSlots:
     async def __aenter__(self) -> Self:
         if self._keeper is None:
             self._keeper = asyncio.create_task(self._keep(), name="API slots")
+            self._keeper.add_done_callback(self._keeper_ended)
         if self._failure is not None:
             raise self._failure
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -89,6 +90,12 @@ class ApiSlots:
             await asyncio.gather(self._keeper, return_exceptions=True)
         self._allowed = 0
         await asyncio.gather(*(claim.release() for claim in self._held))
+
+    def _keeper_ended(self, keeper: asyncio.Task[None]) -> None:
+        """Let no call wait for slots that nobody takes any more."""
+        if not keeper.cancelled() and (bug := keeper.exception()) is not None:
+            self._failure = bug
+            self._admit()
 
     def _leave(self) -> None:
         self._in_flight -= 1
