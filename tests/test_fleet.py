@@ -158,6 +158,7 @@ async def test_ctrl_c_lets_go_of_the_race(fleet: Fleet) -> None:
     await in_the_midst(fleet, one)
     one.signal(signal.SIGINT)
     assert await one.end() == 130
+    assert outcomes(one)[RACE]["what"] == "stopped"
     assert await fleet.holder(RACE) == ""
     assert await fleet.stored(RACE) == FILES - 3
     await other.start("--json", "--race", str(RACE))

@@ -45,15 +45,15 @@ def sync_fleet(
         for cause in _causes(outcome):
             CAUSES.error("%s", cause)
 
-    async def work(stop: "asyncio.Event") -> "FleetReport":
-        return await run_fleet(settings, races=races, ways=ways, stop=stop, show=show, on_outcome=tell)
+    async def work(stop: "asyncio.Event") -> int:
+        report = await run_fleet(settings, races=races, ways=ways, stop=stop, show=show, on_outcome=tell)
+        if as_json:
+            typer.echo(fleet_json(report))
+        elif not is_quiet:
+            typer.echo(summary_line(report))
+        return fleet_exit_code(report)
 
-    report = run(work, notice=STOPPING, is_quiet=is_quiet)
-    if as_json:
-        typer.echo(fleet_json(report))
-    elif not is_quiet:
-        typer.echo(summary_line(report))
-    return fleet_exit_code(report)
+    return run(work, notice=STOPPING, is_quiet=is_quiet)
 
 
 def fleet_exit_code(report: "FleetReport") -> int:

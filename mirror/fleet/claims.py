@@ -186,6 +186,8 @@ class Claim:
         await asyncio.wait({self._beating}, timeout=_LAST_WORDS_S)
         self._beating.cancel()
         self._beating = None
+        if self.is_lost:
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_S):
                 if self.is_good and await self._write(self._hold.lease.released(done), self._hold.version):
