@@ -109,3 +109,17 @@ async def test_foreign_object_is_no_lease() -> None:
     await objects.put(NAME, b"<html>", over=None)
     with pytest.raises(ManifestError, match=r"fleet/race-1\.json: expected a lease"):
         await claims(objects).look(NAME)
+
+
+async def test_machine_that_slept_knows_soon_after_it_woke() -> None:
+    """The clock went on while the event loop's stood still: the lease is lost long before its next renewal is due."""
+    objects = MemoryObjects(time.time)
+    asleep_s = 0.0
+    lost = asyncio.Event()
+    ours = Claims(objects, holder="box-a", good_for_s=7200.0, beat_s=1800.0, now=lambda: time.monotonic() + asleep_s)
+    claim = await ours.claim(await ours.look(NAME), on_lost=lost.set)
+    assert claim is not None
+    asleep_s = 8000.0
+    assert not claim.is_good
+    await lost.wait()
+    assert objects.writes == 1

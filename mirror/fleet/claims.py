@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 _LAST_WORDS_S = 10.0
 """The longest that a release may take."""
 _RETRY_S = 1.0
+_GLANCE_S = 1.0
+"""So soon after a machine woke up its leases are looked at."""
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", None) or time.CLOCK_MONOTONIC
 
 
@@ -196,15 +198,17 @@ class Claim:
         log.warning("%s: could not be released; it runs out by itself", self.name)
 
     async def _beat(self) -> None:
-        while not await self._is_ending_within(self._claims.beat_s):
+        while not await self._is_ending_before(self._hold.sent_at_s + self._claims.beat_s):
             if not await self._write(self._hold.lease.renewed(), self._hold.version):
                 self.is_lost = True
                 return
 
-    async def _is_ending_within(self, seconds: float) -> bool:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._ending.wait()
+    async def _is_ending_before(self, until_s: float) -> bool:
+        """Wait for the end; the event loop's clock stands still while the machine sleeps, ours does not."""
+        while not self._ending.is_set() and (left_s := until_s - self._claims.now()) > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(left_s, _GLANCE_S)):
+                    await self._ending.wait()
         return self._ending.is_set()
 
     async def _write(self, lease: Lease, over: str | None) -> bool:
