@@ -7,6 +7,7 @@ good for two minutes and renewed every 20 s, as by default.
 """
 
 import asyncio
+import random
 import selectors
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -112,6 +113,7 @@ def main(machines: Iterable[int] = (1, 2, 3, 8, 16)) -> None:
     )
     print("|--:|--:|--:|--:|--:|--:|")
     for count in machines:
+        random.seed(count)  # the same turns each time
         with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
             print(runner.run(simulate(count)))
 
