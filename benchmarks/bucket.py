@@ -1,6 +1,7 @@
 """What a photo costs when it goes into a bucket: the processor time of `mirror sync` alone, and what it asks the store.
 
     python -m benchmarks.bucket              # 200 photos in three sizes, then the same with nothing new
+    python -m benchmarks.bucket --fleet      # as a fleet of one machine, with its leases
 
 The store is moto's S3 on this machine (``pip install 'moto[server]'``), a slow one: only the processor time and the
 memory of our process mean anything, and the requests. They are counted as the store logs them.
@@ -26,6 +27,7 @@ from benchmarks.place import api, free_port, photo_host
 
 _SCOPE = "AWS4-HMAC-SHA256 Credential=k/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
 _METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
+_LISTING = "list-type=2"
 
 
 @contextmanager
@@ -53,9 +55,13 @@ def s3(log: Path) -> Iterator[int]:
 
 
 def asked(log: Path) -> Counter[str]:
-    """How often the store was asked, by method."""
-    words = log.read_text("utf-8", "replace").replace('"', " ").replace("m", " ").split()
-    return Counter(word for word in words if word in _METHODS)
+    """How often the store was asked, by method; refused or not."""
+    counts: Counter[str] = Counter()
+    for line in log.read_text("utf-8", "replace").splitlines():
+        method = next((word for word in line.replace('"', " ").replace("m", " ").split() if word in _METHODS), None)
+        if method is not None:
+            counts["LIST" if _LISTING in line else method] += 1
+    return counts
 
 
 def main() -> None:
@@ -63,6 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=int, default=200)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "mirror-benchmarks")
+    parser.add_argument("--fleet", action="store_true")
     arguments = parser.parse_args()
     photos, folder = arguments.photos, arguments.folder
     scratch = folder / "runs" / f"bucket-{time.time_ns()}"
@@ -72,7 +79,8 @@ def main() -> None:
         work = Work(
             api=base_url, origin=host.origin, urls=[], variants=tuple(FOLDERS), out=scratch, scratch=scratch, at_once=16
         )
-        argv = mirror(work)
+        argv = [*mirror(work), "--fleet"] if arguments.fleet else mirror(work)
+        os.environ["MIRROR_FLEET__AGAIN_AFTER"] = "0s"
         config = scratch / "mirror.toml"
         text = config.read_text().replace(
             f'root = "{scratch}"', f'root = "s3://benchmark/a"\nstate_dir = "{scratch}/state"'

@@ -51,9 +51,9 @@ class Assumed:
     """List price of a bucket, a PUT, COPY or LIST request."""
     get_usd: float = 0.4e-6
     month_usd_per_gb: float = 0.023
-    idle_puts: int = 11
-    """Of a race of a fleet with nothing new: counted in the log of the store, refused trials too."""
-    idle_gets: int = 7
+    idle_puts: int = 13
+    """Of a race of a fleet with nothing new: measured, refused ones too."""
+    idle_gets: int = 8
 
     @property
     def photo_bytes(self) -> int:
