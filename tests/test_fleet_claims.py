@@ -13,7 +13,7 @@ from tests.fleet_store import MemoryObjects
 NAME = "fleet/race-1.json"
 
 
-def claims(objects: MemoryObjects, who: str = "box-a", *, good_for_s: float = 0.4, beat_s: float = 0.02) -> Claims:
+def claims(objects: MemoryObjects, who: str = "box-a", *, good_for_s: float = 60.0, beat_s: float = 0.02) -> Claims:
     """The leases as one machine sees them."""
     return Claims(objects, holder=who, good_for_s=good_for_s, beat_s=beat_s)
 
@@ -56,7 +56,7 @@ async def test_lost_answer_is_no_lost_lease() -> None:
         return is_first
 
     objects.lost_answer = once_each
-    ours = claims(objects, good_for_s=30.0)
+    ours = claims(objects)
     claim = await ours.claim(await ours.look(NAME))
     assert claim is not None
     while objects.writes < 6:
@@ -70,18 +70,25 @@ async def test_holder_that_cannot_renew_is_told_before_others_may_begin() -> Non
     """A store that answers nothing costs the lease after three quarters of its time; then it is left alone."""
     objects = MemoryObjects(time.time)
     lost = asyncio.Event()
-    ours, theirs = claims(objects), claims(objects, "box-b")
+    now_s = 0.0
+    ours, theirs = (
+        Claims(objects, holder=who, good_for_s=100.0, beat_s=0.02, now=lambda: now_s) for who in ("box-a", "box-b")
+    )
     claim = await ours.claim(await ours.look(NAME), on_lost=lost.set)
     assert claim is not None
+    await theirs.look(NAME)
 
     def down(_: str, what: str) -> None:
+        nonlocal now_s
         if what == "put":
+            now_s += 10.0
             raise ArchiveError("no connection")
 
     objects.trouble = down
-    await theirs.look(NAME)
+    now_s = 1.0
     await lost.wait()
     assert not claim.is_good
+    assert now_s < 100.0
     assert (await theirs.look(NAME)).standing is Standing.HELD
     objects.trouble = lambda *_: None
     written = objects.writes
@@ -93,7 +100,7 @@ async def test_holder_that_was_replaced_is_told() -> None:
     """Somebody else's lease in the place of ours is never written over."""
     objects = MemoryObjects(time.time)
     lost = asyncio.Event()
-    ours = claims(objects, good_for_s=30.0)
+    ours = claims(objects)
     claim = await ours.claim(await ours.look(NAME), on_lost=lost.set)
     assert claim is not None
     found = objects.objects[NAME]

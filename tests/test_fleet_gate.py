@@ -33,7 +33,7 @@ class Api:
 
 def slots_of(objects: MemoryObjects, who: str, waits: list[str] | None = None) -> ApiSlots:
     """A process's slots, quicker than in life."""
-    claims = Claims(objects, holder=who, good_for_s=0.6, beat_s=0.1)
+    claims = Claims(objects, holder=who, good_for_s=60.0, beat_s=0.1)
     return ApiSlots(claims, turn_s=0.04, poll_s=0.005, on_wait=(waits if waits is not None else []).append)
 
 
