@@ -33,7 +33,7 @@ class ManyRaces(SourceSimulator):
         """A machine's configuration for all of the races."""
         head, _, _ = self.config_text().partition("[[races]]")
         head = head.replace('root = "photos"', f'root = "{root}"\nstate_dir = "{state_dir}"')
-        settings = {"lease": "3s", "heartbeat": "250ms", **fleet}
+        settings = {"lease": "60s", "heartbeat": "250ms", **fleet}
         lines = "".join(
             f"{name} = {value if value in {'true', 'false'} else repr(value)}\n" for name, value in settings.items()
         )
