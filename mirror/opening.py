@@ -19,7 +19,7 @@ from mirror.pace import HostPace
 from mirror.retry import RetryPolicy
 from mirror.root import STATE
 from mirror.source import Source
-from mirror.transport import Transport
+from mirror.transport import ApiGate, Transport
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,9 @@ def retry_policy(config: Config) -> RetryPolicy:
     )
 
 
-def open_transport(config: Config, *, on_bytes: Callable[[int], None] | None = None) -> Transport:
+def open_transport(
+    config: Config, *, on_bytes: Callable[[int], None] | None = None, api_gate: ApiGate | None = None
+) -> Transport:
     """Open the way to the network; no request is made."""
     settings = config.download
     is_fixed = settings.concurrency != "auto"
@@ -77,6 +79,7 @@ def open_transport(config: Config, *, on_bytes: Callable[[int], None] | None = N
         ),
         limit_rate_bytes_s=settings.limit_rate,
         on_bytes=on_bytes,
+        api_gate=api_gate,
     )
 
 

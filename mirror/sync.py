@@ -20,6 +20,7 @@ from mirror.records import variants_of
 from mirror.tally import Tally
 from mirror.targets import Targets, Wish, resolve
 from mirror.timetable import follow
+from mirror.transport import ApiGate
 
 _RACE_DAYS_AT_ONCE = 2
 
@@ -36,6 +37,7 @@ async def run_sync(
     is_loss_believed: bool = False,
     stop: asyncio.Event | None = None,
     tally: Tally | None = None,
+    api_gate: ApiGate | None = None,
 ) -> RunReport:
     """Bring the archive up to date with the source: list, fetch what is wanted, record.
 
@@ -47,6 +49,7 @@ async def run_sync(
         is_loss_believed: Mark photos that are no longer listed, however many: someone has looked.
         stop: When set, the run ends early and cleanly: what is finished is recorded.
         tally: Counts that a watcher may read while the run is on.
+        api_gate: Entered for each API call, where two at once would be too many: other machines call too.
     Returns:
         What was done and what is left undone; a listing that failed is in there, not raised.
     Raises:
@@ -56,7 +59,7 @@ async def run_sync(
         ManifestError: The archive is in use, foreign, damaged or of a newer version.
     """
     wishes = wishes_of(config, races)
-    async with _opened(config, stop, tally, create=True) as fetching:
+    async with _opened(config, stop, tally, create=True, api_gate=api_gate) as fetching:
         run = _Sync(config, fetching, is_full=is_full, is_recheck=is_recheck, is_loss_believed=is_loss_believed)
         return await run.to_its_end(wishes)
 
@@ -98,7 +101,7 @@ async def run_fetch(
 
 @contextlib.asynccontextmanager
 async def _opened(
-    config: Config, stop: asyncio.Event | None, tally: Tally | None, *, create: bool
+    config: Config, stop: asyncio.Event | None, tally: Tally | None, *, create: bool, api_gate: ApiGate | None = None
 ) -> AsyncIterator[Fetching]:
     """Open what every run needs; of several failures at once, the one that ended the run is raised."""
     tally = tally if tally is not None else Tally()
@@ -113,7 +116,7 @@ async def _opened(
         def count_bytes(size: int) -> None:
             tally.fetched_bytes += size
 
-        transport = open_transport(config, on_bytes=count_bytes)
+        transport = open_transport(config, on_bytes=count_bytes, api_gate=api_gate)
         rooms.push_async_callback(transport.aclose)
         if settings.limit_rate_at:
             following = asyncio.create_task(follow(settings.limit_rate_at, transport.limit_rate))

@@ -31,7 +31,7 @@ RACE = "expected its id (such as 48211) or its address (such as https://runsignu
 ADDRESS = 'expected an address such as "https://runsignup.com/rest", without user and query'
 HTTPS = "expected https: a secret would travel in the open (download.allow_http = true allows it)"
 TWICE = "this key or section stands in the file for the second time"
-SECTION_NAMES = "[api], [archive], [download], [listing], [watch], [gallery], [races]"
+SECTION_NAMES = "[api], [archive], [download], [listing], [watch], [gallery], [fleet], [races]"
 
 
 @pytest.fixture

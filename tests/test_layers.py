@@ -15,7 +15,7 @@ FLOORS = [
     {"cli"},
     {"__init__"},
     {"progress", "demo_run"},
-    {"dryrun", "rebuild", "failures", "verify", "watch"},
+    {"dryrun", "rebuild", "failures", "verify", "watch", "fleet"},
     {"hooks"},
     {
         "sync",
@@ -47,7 +47,7 @@ FLOORS = [
     {"archive", "imagecheck", "body", "hosts"},
     {"asset_ref"},
     {"race_choice", "when"},
-    {"credentials", "fields", "layout", "pace", "race_ref", "timetable", "units", "demo", "retry"},
+    {"credentials", "fields", "layout", "leases", "pace", "race_ref", "timetable", "units", "demo", "retry"},
     {"breaker"},
     {"model", "tally", "root"},
     {"errors"},
@@ -71,6 +71,7 @@ OWNERS = {
 
 CONFIG_READERS = {
     "cli", "sync", "opening", "check", "dryrun", "failures", "rebuild", "demo_run", "__init__", "verify", "watch",
+    "fleet",
 }  # fmt: skip
 
 

@@ -13,8 +13,7 @@ from mirror.cli.gallery import refresh_gallery, shown_path
 from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.options import LogFile, Quiet, Verbosity
 from mirror.cli.output import console
-from mirror.cli.running import run
-from mirror.cli.sync import STOPPING
+from mirror.cli.running import STOPPING, run
 from mirror.errors import ArchiveError, ConfigError
 
 if TYPE_CHECKING:

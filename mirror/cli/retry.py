@@ -10,8 +10,8 @@ from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, Host, LogFile, Quiet, Races, Reason, Verbosity
 from mirror.cli.output import to_json
 from mirror.cli.places import load_archive_settings
-from mirror.cli.running import run
-from mirror.cli.sync import STOPPING, report_json
+from mirror.cli.running import STOPPING, run
+from mirror.cli.sync import report_json
 
 if TYPE_CHECKING:
     import asyncio

@@ -12,6 +12,8 @@ from mirror.errors import ArchiveError, ManifestError
 if TYPE_CHECKING:
     import asyncio
 
+STOPPING = "Stopping: finishing what is on its way (once more to stop at once)."
+
 T = TypeVar("T")
 _Handler = Callable[[int, FrameType | None], object] | int | None
 _STOPPING = (signal.SIGINT, signal.SIGTERM)

@@ -3,17 +3,18 @@
 import shlex
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
 from mirror.cli.exit_codes import OK, REFUSED, STORAGE, exit_code
+from mirror.cli.fleet import sync_fleet
 from mirror.cli.gallery import refresh_if_wanted
 from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, LogFile, Quiet, Verbosity, root_of
 from mirror.cli.output import to_json
 from mirror.cli.places import load_settings
-from mirror.cli.running import run
+from mirror.cli.running import STOPPING, run
 from mirror.errors import ConfigError
 from mirror.root import ArchiveRoot
 
@@ -29,9 +30,16 @@ EXAMPLES = """\
   [cyan]mirror sync --race 48211 --full[/]          one of them, every listing read to its end
   [cyan]mirror sync --dry-run[/]                    what would be fetched, before the first byte
   [cyan]mirror sync 48211 --to photos[/]            a race without a configuration
+  [cyan]mirror sync --fleet --quiet[/]              beside other machines that share the bucket
   [cyan]mirror sync --quiet --log-json run.log[/]   for a timer"""
 
-STOPPING = "Stopping: finishing what is on its way (once more to stop at once)."
+
+class _Ways(TypedDict):
+    """How a run goes about it; see `mirror.sync.run_sync`."""
+
+    is_full: bool
+    is_recheck: bool
+    is_loss_believed: bool
 
 
 def sync(
@@ -61,6 +69,9 @@ def sync(
     limit_rate: Annotated[
         str | None, typer.Option("--limit-rate", metavar="RATE", help="At most so much per second, such as 2MB.")
     ] = None,
+    fleet: Annotated[
+        bool, typer.Option("--fleet", help="Share the races with other machines that do the same, in one bucket.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be fetched; store nothing.")] = False,
     archive: ArchiveDir = None,
     config: ConfigFile = None,
@@ -76,11 +87,18 @@ def sync(
     settings = chosen_settings(race, to, days, variants, archive, config, limit_rate=limit_rate)
     set_up_logging(verbosity=verbose, is_quiet=quiet, file=log_json, secrets=settings.credentials().secrets())
     races = [*(only or ()), *([race] if race and to is None else ())]
+    if fleet:
+        if dry_run or to is not None:
+            raise ConfigError("--fleet goes neither with --dry-run nor with --to: it works on configured races")
+        return sync_fleet(
+            settings, races, is_full=full, is_recheck=recheck, is_loss_believed=believe_loss, as_json=as_json,
+            is_quiet=quiet,
+        )  # fmt: skip
     if dry_run:
         if recheck:
             raise ConfigError("--recheck asks about every stored picture: it does not go with --dry-run")
         return _estimate(settings, races, is_full=full, as_json=as_json, is_quiet=quiet)
-    ways = {"is_full": full, "is_recheck": recheck, "is_loss_believed": believe_loss}
+    ways = _Ways(is_full=full, is_recheck=recheck, is_loss_believed=believe_loss)
     return run(
         lambda stop: _sync(settings, races, stop, ways, as_json=as_json, is_quiet=quiet),
         notice=STOPPING,
@@ -117,7 +135,7 @@ def _rate_for_this_run(text: str) -> dict[str, object]:
 
 
 async def _sync(
-    settings: "Config", races: list[str], stop: "asyncio.Event", ways: dict[str, bool], *, as_json: bool, is_quiet: bool
+    settings: "Config", races: list[str], stop: "asyncio.Event", ways: _Ways, *, as_json: bool, is_quiet: bool
 ) -> int:
     from mirror.progress import Progress, causes
     from mirror.sync import run_sync

@@ -2,13 +2,13 @@
 
 from mirror.config.gallery import GallerySettings
 from mirror.config.load import FILE_NAME, example_text, find_config, load_config, quick_config
+from mirror.config.race import RaceSettings
 from mirror.config.settings import (
     ApiSettings,
     ArchiveSettings,
     Config,
     DownloadSettings,
     ListingSettings,
-    RaceSettings,
 )
 from mirror.credentials import Credentials
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mirror.config.settings import ApiSettings, Config, RaceSettings
+from mirror.config.race import RaceSettings
+from mirror.config.settings import ApiSettings, Config
 from mirror.config.toml_lines import KeyPath
 
 _SHOWN = 60

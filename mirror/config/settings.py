@@ -10,9 +10,9 @@ from pydantic import Field, PrivateAttr, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from mirror.config.fleet import FleetSettings
 from mirror.config.gallery import GallerySettings
 from mirror.config.kinds import (
-    Albums,
     AllOrSize,
     AtOnce,
     AutoCount,
@@ -20,7 +20,6 @@ from mirror.config.kinds import (
     BaseUrl,
     Command,
     Count,
-    Days,
     Duration,
     Flag,
     Header,
@@ -28,7 +27,6 @@ from mirror.config.kinds import (
     Limit,
     MaybePath,
     MaybeText,
-    Race,
     Root,
     Secret,
     Size,
@@ -39,6 +37,7 @@ from mirror.config.kinds import (
     Wait,
     whole,
 )
+from mirror.config.race import RaceSettings
 from mirror.config.secret import find_secret
 from mirror.config.section import NO_SECRET, Section
 from mirror.config.watching import WatchSettings
@@ -46,7 +45,7 @@ from mirror.credentials import Credentials
 from mirror.errors import ConfigError
 from mirror.layout import DEFAULT_TEMPLATE
 from mirror.model import VARIANTS
-from mirror.race_ref import RaceRef, parse_race_ref
+from mirror.race_ref import parse_race_ref
 from mirror.root import ArchiveRoot
 
 REGISTRATION_DUE = date(2027, 1, 1)
@@ -182,27 +181,6 @@ class ListingSettings(Section):
     race_every: Duration = 86_400.0
 
 
-class RaceSettings(Section):
-    """One race to archive."""
-
-    race: Race
-    days: Days = "all"
-    variants: Variants | None = None
-    participant_uploads: Flag = True
-    albums: Albums = ()
-
-    def resolved(self, variants: tuple[str, ...]) -> "RaceSettings":
-        """Settle what is left open: variants, and the race day that the race's address may name.
-
-        ``days``, where it is given, wins over the address.
-        """
-        days = self.days
-        if "days" not in self.model_fields_set and self.race.race_day_id:
-            days = (self.race.race_day_id,)
-        race = RaceRef(race_id=self.race.race_id, slug=self.race.slug)
-        return self.model_copy(update={"race": race, "days": days, "variants": self.variants or variants})
-
-
 class Config(BaseSettings):
     """All settings of one archive, checked and frozen; made by `load_config` or `quick_config`."""
 
@@ -217,6 +195,7 @@ class Config(BaseSettings):
     listing: ListingSettings = ListingSettings()
     watch: WatchSettings = WatchSettings()
     gallery: GallerySettings = GallerySettings()
+    fleet: FleetSettings = FleetSettings()
     races: Annotated[tuple[RaceSettings, ...], Tables] = ()
 
     _source_path: Path | None = PrivateAttr(default=None)

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from mirror.manifest.adoption import Claim, Found, Owner
+from mirror.manifest.arriving import install_snapshot, retire_manifest
 from mirror.manifest.checking import Choice, StoredFile
 from mirror.manifest.coverage import AlbumCount, CoverageReader, DayCount, DayKey, Duplicate, Hours
 from mirror.manifest.exporting import ExportAsset, ExportDay, ExportPhoto, RaceDays
@@ -100,7 +101,9 @@ __all__ = [
     "at_text",
     "forgotten_in",
     "id_of",
+    "install_snapshot",
     "note_export",
+    "retire_manifest",
 ]
 
 _WRITING = {

@@ -1,7 +1,7 @@
 """HTTP; the only package that imports aiohttp. One session for the API, bare ones for pictures."""
 
 from mirror.transport.body import Body
-from mirror.transport.client import Answer, Transport
+from mirror.transport.client import Answer, ApiGate, Transport
 from mirror.transport.post import Post
 
-__all__ = ["Answer", "Body", "Post", "Transport"]
+__all__ = ["Answer", "ApiGate", "Body", "Post", "Transport"]

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -25,6 +26,9 @@ from mirror.transport.watch import Watch
 log = logging.getLogger(__name__)
 
 _API_CALLS_AT_ONCE = 2
+
+ApiGate = AbstractAsyncContextManager[object]
+"""Entered for each API call, by several tasks at once: waits until the call may be in flight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,7 @@ class Transport:
         new_pace: Makes the pace of a host that is new: how many of them it gets.
         limit_rate_bytes_s: Bytes per second over all pictures together; nothing or 0 for no limit. Can be set later.
         on_bytes: Told of bytes as they come.
+        api_gate: Keeps API calls from being too many at once; without one two are in flight over everything.
     Raises:
         ConfigError: ``ca_file`` cannot be used.
     """
@@ -87,6 +92,7 @@ class Transport:
         new_pace: Callable[[], HostPace] = HostPace,
         limit_rate_bytes_s: float | None = None,
         on_bytes: Callable[[int], None] | None = None,
+        api_gate: ApiGate | None = None,
     ) -> None:
         self.rules = rules
         self.longest_retry_after_s = longest_retry_after_s
@@ -120,7 +126,7 @@ class Transport:
         self._api_origin = api_origin
         self._api_answer_s = api_answer_s
         self._largest_page_bytes = largest_page_bytes
-        self._api_places = asyncio.Semaphore(_API_CALLS_AT_ONCE)
+        self._api_gate = api_gate if api_gate is not None else asyncio.Semaphore(_API_CALLS_AT_ONCE)
         self._api_held_until = 0.0
         self._api_closed_s = 0.0
 
@@ -136,7 +142,7 @@ class Transport:
     async def ask_api(self, url: str, *, params: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
         """Ask the API once and read the whole answer, whatever its status; redirects are not followed.
 
-        At most two calls are in flight over everything.
+        At most two calls are in flight over everything, or as many as the gate lets through.
 
         Raises:
             FetchError: No answer, or one that was cut off, took too long, or is too large.
@@ -145,7 +151,7 @@ class Transport:
         if self._api_origin and not _has_origin(url, self._api_origin):
             raise RefusedError(f"{what}: not at the API's address {self._api_origin}", url=what)
         query = urlencode(params)
-        async with self._api_places:
+        async with self._api_gate:
             await self._wait_for_api(what)
             self.api_calls += 1
             log.debug("GET %s", what)

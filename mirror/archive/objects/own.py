@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 _ID = f"{names.STATE}/archive-id"
 _README = f"{names.STATE}/README.txt"
-_LARGE_BYTES = 32 * 1024 * 1024
+_LARGE_BYTES = 5 * 10**9
+"""S3 takes no more in one request; of several, none can be made to depend on what lies there."""
 _ABOUT = b"""\
 What lies below .mirror belongs to the program `mirror`, which made the tree of photos around it.
   manifest.sqlite   a copy of the manifest: what is wanted and stored, with all that the source said of it
@@ -82,10 +84,10 @@ class OwnFiles:
             await self._bucket.put_file(key, file, labels=labels)
         else:
             etag = None if there is None else there.etag
-            await self._put(name, await asyncio.to_thread(file.read_bytes), labels, etag)
+            await self._put(name, await asyncio.to_thread(_mapped, file), labels, etag)
         await asyncio.to_thread(self._see, name, [digest])
 
-    async def _put(self, name: str, body: bytes, labels: dict[str, str], etag: str | None) -> None:
+    async def _put(self, name: str, body: mmap.mmap, labels: dict[str, str], etag: str | None) -> None:
         key = f"{names.STATE}/{name}"
         try:
             await self._bucket.put(key, body, labels=labels, is_new=etag is None, if_etag=etag)
@@ -124,6 +126,15 @@ class OwnFiles:
     def _see(self, name: str, digests: list[bytes]) -> None:
         with new_file(self.folder / f"{name}.sent") as file:
             file.write("\n".join(each.hex() for each in digests).encode())
+
+
+def _mapped(file: Path) -> mmap.mmap:
+    """Map a file, so that a manifest of a million photos needs no memory of this process.
+
+    It is not closed, but let go: a request that was cancelled may hold it for a moment longer.
+    """
+    with file.open("rb") as opened:
+        return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _measure(file: Path) -> tuple[bytes, int]:
