@@ -6,13 +6,22 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 
+from mirror.cluster import ClusterWish, opened_crew
 from mirror.config import Config
 from mirror.errors import AccessError, MirrorError
 from mirror.fetching import Fetching
 from mirror.leftovers import drop_versions, want_vanished
 from mirror.manifest import Manifest
 from mirror.model import PassReport, RunReport
-from mirror.opening import leave_snapshot, open_archive, open_manifest, open_source, open_transport, retry_policy
+from mirror.opening import (
+    leave_snapshot,
+    open_archive,
+    open_manifest,
+    open_source,
+    open_transport,
+    retry_policy,
+    setup_of,
+)
 from mirror.passes import Passes
 from mirror.pipeline import GroupLimits
 from mirror.recheck import Rechecked, recheck
@@ -36,6 +45,7 @@ async def run_sync(
     is_loss_believed: bool = False,
     stop: asyncio.Event | None = None,
     tally: Tally | None = None,
+    cluster: ClusterWish | None = None,
 ) -> RunReport:
     """Bring the archive up to date with the source: list, fetch what is wanted, record.
 
@@ -47,6 +57,7 @@ async def run_sync(
         is_loss_believed: Mark photos that are no longer listed, however many: someone has looked.
         stop: When set, the run ends early and cleanly: what is finished is recorded.
         tally: Counts that a watcher may read while the run is on.
+        cluster: Who is to fetch, if not this process.
     Returns:
         What was done and what is left undone; a listing that failed is in there, not raised.
     Raises:
@@ -56,7 +67,7 @@ async def run_sync(
         ManifestError: The archive is in use, foreign, damaged or of a newer version.
     """
     wishes = wishes_of(config, races)
-    async with _opened(config, stop, tally, create=True) as fetching:
+    async with _opened(config, stop, tally, create=True, cluster=cluster, is_recheck=is_recheck) as fetching:
         run = _Sync(config, fetching, is_full=is_full, is_recheck=is_recheck, is_loss_believed=is_loss_believed)
         return await run.to_its_end(wishes)
 
@@ -68,6 +79,7 @@ async def run_fetch(
     choose: Choose,
     stop: asyncio.Event | None = None,
     tally: Tally | None = None,
+    cluster: ClusterWish | None = None,
 ) -> RunReport:
     """Fetch chosen assets and nothing else, in the way of a sync but for the listing: the API is asked for nothing.
 
@@ -79,13 +91,14 @@ async def run_fetch(
         choose: Names the assets; it may want stored ones again first (`Manifest.want_again`).
         stop: As for `run_sync`.
         tally: As for `run_sync`.
+        cluster: As for `run_sync`.
     Returns:
         What became of the chosen ones: ``missing``, ``gone`` and ``exit_code`` speak of them alone.
     Raises:
         ArchiveError: There is no archive, or it takes no more.
         ManifestError: The archive is in use, foreign, damaged or of a newer version.
     """
-    async with _opened(config, stop, tally, create=False) as fetching:
+    async with _opened(config, stop, tally, create=False, cluster=cluster) as fetching:
         await fetching.begin(command)
         await fetching.manifest.choose(await choose(fetching.manifest))
         await fetching.adopt()
@@ -98,7 +111,13 @@ async def run_fetch(
 
 @contextlib.asynccontextmanager
 async def _opened(
-    config: Config, stop: asyncio.Event | None, tally: Tally | None, *, create: bool
+    config: Config,
+    stop: asyncio.Event | None,
+    tally: Tally | None,
+    *,
+    create: bool,
+    cluster: ClusterWish | None = None,
+    is_recheck: bool = False,
 ) -> AsyncIterator[Fetching]:
     """Open what every run needs; of several failures at once, the one that ended the run is raised."""
     tally = tally if tally is not None else Tally()
@@ -115,14 +134,21 @@ async def _opened(
 
         transport = open_transport(config, on_bytes=count_bytes)
         rooms.push_async_callback(transport.aclose)
+        crew = None
+        if cluster is not None:
+            crew = await rooms.enter_async_context(opened_crew(cluster, setup_of(config, archive), archive))
+            if is_recheck:
+                # It asks the same hosts from here.
+                transport.share(crew.lend_places())
         if settings.limit_rate_at:
-            following = asyncio.create_task(follow(settings.limit_rate_at, transport.limit_rate))
+            fetcher = transport if crew is None else crew
+            following = asyncio.create_task(follow(settings.limit_rate_at, fetcher.limit_rate))
             rooms.callback(following.cancel)
         limits = GroupLimits(outcomes=settings.group_drafts, bytes=settings.group_bytes, wait_s=settings.group_wait)
         try:
             yield Fetching(
                 archive=archive, manifest=manifest, transport=transport, retry=retry_policy(config), limits=limits,
-                tally=tally, stop=stop or asyncio.Event(),
+                tally=tally, stop=stop or asyncio.Event(), crew=crew,
             )  # fmt: skip
             if config.archive.versions != "all":
                 await drop_versions(archive, manifest, most_bytes=config.archive.versions)

@@ -36,7 +36,7 @@ FLOORS = [
     {"targets", "listing"},
     {"opening"},
     {"source"},
-    {"commit"},
+    {"commit", "cluster"},
     {"download"},
     {"one_try"},
     {"feed", "pipeline"},
@@ -64,6 +64,8 @@ OWNERS = {
     "pydantic_settings": {"config"},
     "PIL": {"decode", "demo"},
     "prometheus_client": {"metrics"},
+    "distributed": {"cluster"},
+    "dask": {"cluster"},
     "pyarrow": {"export"},
     "obstore": {"archive"},
 }

@@ -2,6 +2,7 @@
 
 from mirror.transport.body import Body
 from mirror.transport.client import Answer, Transport
+from mirror.transport.line import Line
 from mirror.transport.post import Post
 
-__all__ = ["Answer", "Body", "Post", "Transport"]
+__all__ = ["Answer", "Body", "Line", "Post", "Transport"]
