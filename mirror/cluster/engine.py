@@ -13,7 +13,7 @@ from distributed.scheduler import KilledWorker
 
 from mirror.cluster import worker
 from mirror.cluster.parcels import Answer, Order, Report, Setup, Shard
-from mirror.errors import ClusterError, MirrorError, WorkerLostError
+from mirror.errors import ClusterError, ConfigError, MirrorError, WorkerLostError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -91,8 +91,19 @@ class DaskEngine:
         return found if isinstance(found, str) else None
 
     async def open(self, address: str, setup: Setup) -> None:
-        """Open a station there."""
-        await self._call(worker.open_station, setup, address=address)
+        """Open a station there.
+
+        Raises:
+            ConfigError: The worker lacks something that it needs.
+        """
+        try:
+            await self._call(worker.open_station, setup, address=address)
+        except MirrorError:
+            raise
+        except Exception as error:
+            raise ConfigError(
+                f"worker {address} cannot begin ({_said(error)}): every worker needs the same mirror and Python"
+            ) from error
 
     async def close(self, address: str) -> None:
         """Close it."""

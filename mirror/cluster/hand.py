@@ -68,7 +68,7 @@ class Hand:
         """
         carriers = [asyncio.ensure_future(self._carry(crew, engine, put, duties)) for _ in range(_SHARDS)]
         listener = asyncio.ensure_future(self._listen(crew, engine, put, duties, carriers))
-        tasks = {*carriers, listener}
+        tasks: set[asyncio.Future[None]] = {*carriers, listener}
         try:
             while not listener.done():
                 done, tasks = await asyncio.wait({*tasks, self._lost}, return_when=asyncio.FIRST_COMPLETED)

@@ -68,7 +68,7 @@ class WorkerProcess(ProcessInterface):  # type: ignore[misc]  # the engine bring
         }}  # fmt: skip
         with self._log_file.open("ab") as said:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "distributed.cli.dask_spec", self._scheduler, "--spec", json.dumps(spec),
+                sys.executable, "-P", "-m", "distributed.cli.dask_spec", self._scheduler, "--spec", json.dumps(spec),
                 env=_environment(), start_new_session=True, stdin=asyncio.subprocess.DEVNULL, stdout=said, stderr=said,
             )  # fmt: skip
 
@@ -112,9 +112,13 @@ class WorkerProcess(ProcessInterface):  # type: ignore[misc]  # the engine bring
 
 
 def _environment() -> dict[str, str]:
-    """This process's, without what may be secret, and with the engine's settings."""
+    """This process's, without what may be secret; with its way to modules, and the engine's settings."""
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(_OURS)}
-    return {**kept, "DASK_INTERNAL_INHERIT_CONFIG": dask.config.serialize(dask.config.global_config)}
+    return {
+        **kept,
+        "PYTHONPATH": os.pathsep.join(os.path.abspath(each) for each in sys.path),  # noqa: PTH100 - "" is here
+        "DASK_INTERNAL_INHERIT_CONFIG": dask.config.serialize(dask.config.global_config),
+    }
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from mirror.cluster.station import Station
 from mirror.errors import ClusterError
 
 
-class _Holder(WorkerPlugin):
+class _Holder(WorkerPlugin):  # type: ignore[misc]  # the engine brings no types
     """Holds a station as long as the worker lives."""
 
     def __init__(self, station: Station) -> None:
