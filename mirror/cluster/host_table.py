@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from mirror.cluster.parcels import HostNews
 from mirror.cluster.station import MARGIN_S
 
-_FIRST_JOBS = 32
+_FIRST_JOBS = 64
 """Out at once for each worker before anything is known of a host."""
 _AHEAD_S = 3.0
 """So much work of a host may be out: shards want to be filled, and a slow host must not fill them all."""
-_RATE_S = 2.0
+_RATE_S, _SOON_S = 2.0, 0.25
 _FRESH_S = 15.0
 """A host that gave another worker a picture so lately works: whoever fails there has trouble of its own."""
 
@@ -41,9 +41,20 @@ class _Known:
     throttles: dict[str, int] = field(default_factory=dict)
     done: dict[str, int] = field(default_factory=dict)
     gave_at: dict[str, float] = field(default_factory=dict)
-    rate: float = 0.0
     counted: int = 0
     counted_since: float = 0.0
+    last_rate: float = 0.0
+
+    def count(self, now: float, jobs: int) -> None:
+        """Note jobs that came to an outcome."""
+        if (seconds := now - self.counted_since) >= _RATE_S:
+            self.last_rate = self.counted / seconds
+            self.counted, self.counted_since = 0, now
+        self.counted += jobs
+
+    def rate(self, now: float) -> float:
+        """Jobs per second lately; a host that has just begun to give is believed at once."""
+        return max(self.last_rate, self.counted / max(now - self.counted_since, _SOON_S))
 
 
 class HostTable:
@@ -79,18 +90,14 @@ class HostTable:
         """Half as many jobs as may be out for a host."""
         known = self._hosts.get(host)
         limits = sum(known.limits.values()) if known is not None else 0
-        rate = known.rate if known is not None else 0.0
+        rate = known.rate(self._clock()) if known is not None else 0.0
         return max(limits, _FIRST_JOBS * max(self.workers, 1)) + int(_AHEAD_S * rate / 2)
 
     # -- what the workers say -----------------------------------------------------------------------------------
 
     def count(self, host: str, jobs: int = 1) -> None:
         """Note jobs that came to an outcome."""
-        known, now = self._known(host), self._clock()
-        known.counted += jobs
-        if (seconds := now - known.counted_since) >= _RATE_S:
-            known.rate = known.counted / seconds
-            known.counted, known.counted_since = 0, now
+        self._known(host).count(self._clock(), jobs)
 
     def hear(self, address: str, news: Iterable[HostNews]) -> Verdict:
         """Take in what one worker says.
