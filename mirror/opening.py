@@ -76,13 +76,13 @@ def open_transport(config: Config, *, on_bytes: Callable[[int], None] | None = N
     return line_of(config).open(on_bytes=on_bytes)
 
 
-def setup_of(config: Config, archive: LocalArchive) -> Setup:
+def setup_of(config: Config, archive: Archive) -> Setup:
     """Say what workers of a cluster must know; nothing of the API is in it."""
     line = line_of(config)
     return Setup(
         run_key="",
         version=__version__,
-        root=archive.root.absolute(),
+        root=config.archive.root,
         min_free_bytes=config.archive.min_free,
         token="",
         device=archive.device,

@@ -31,6 +31,7 @@ FLOORS = [
         "news",
         "metrics",
     },
+    {"running"},
     {"passes", "recheck", "fetching", "findings", "keeping"},
     {"leftovers"},
     {"targets", "listing"},
@@ -73,6 +74,7 @@ OWNERS = {
 
 CONFIG_READERS = {
     "cli", "sync", "opening", "check", "dryrun", "failures", "rebuild", "demo_run", "__init__", "verify", "watch",
+    "running",
 }  # fmt: skip
 
 

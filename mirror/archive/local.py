@@ -123,7 +123,7 @@ class LocalArchive:
 
     @property
     def device(self) -> str:
-        """The disk as this machine knows it: two processes that say the same share what it has not written yet."""
+        """The disk as this machine knows it."""
         return self._folder.device
 
     @property
@@ -136,11 +136,11 @@ class LocalArchive:
         return await self._room.begin(self._folder.read_id)
 
     async def leave_token(self, token: str | None) -> None:
-        """Write a word that others who open this archive can read, or take it away."""
+        """Write a word for whoever opens this archive elsewhere, or take it away."""
         await self._room.begin(self._folder.write_token, token)
 
     async def token(self) -> str | None:
-        """Read the word that another process left."""
+        """Read the word that another process has left."""
         return await self._room.begin(self._folder.read_token)
 
     async def set_archive_id(self, archive_id: str) -> None:

@@ -3,8 +3,9 @@
 The client lists, plans and records: nobody else writes the manifest. Workers get addresses of pictures, and no more.
 """
 
-from mirror.cluster.crew import Crew, Duties
+from mirror.cluster.crew import Crew
 from mirror.cluster.opening import ClusterWish, opened_crew, wish_of
 from mirror.cluster.parcels import Setup
+from mirror.cluster.seam import Duties
 
 __all__ = ["ClusterWish", "Crew", "Duties", "Setup", "opened_crew", "wish_of"]

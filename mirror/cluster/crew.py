@@ -4,18 +4,16 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 
-from mirror.archive import KeptDraft
 from mirror.cluster.hand import Hand
 from mirror.cluster.host_table import HostTable
-from mirror.cluster.parcels import Answer, Order, Report, Setup, Shard
+from mirror.cluster.parcels import Order, Setup
+from mirror.cluster.seam import Duties, Engine
 from mirror.errors import ArchiveError, ClusterError, ConfigError, WorkerLostError
 from mirror.model import Job
 from mirror.pipeline import Put
-from mirror.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -28,51 +26,6 @@ _ALONE_S = 60.0
 _GRACE_S = 10.0
 """What a stop grants the workers to bring in what they have."""
 _SPREAD_S = 2.0
-
-
-class Engine(Protocol):
-    """What the crew needs of the engine that reaches the workers; each is known by its address.
-
-    Whatever has to do with one worker alone raises ``WorkerLostError``, what has to do with all of them
-    ``ClusterError``; an error of ours that a worker met comes as it is.
-    """
-
-    async def members(self) -> list[str]:
-        """Name the workers that there are now."""
-
-    async def version_of(self, address: str) -> str | None:
-        """Say which version of this program a worker has; None if it has none."""
-
-    async def open(self, address: str, setup: Setup) -> None:
-        """Have a worker prepare for the run."""
-
-    async def close(self, address: str) -> None:
-        """Have it close what it prepared."""
-
-    async def fetch(self, address: str, shard: Shard) -> Answer:
-        """Have it fetch a shard."""
-
-    async def pulse(self, address: str, order: Order) -> Report:
-        """Give it an order and wait for its report."""
-
-    async def heed(self, address: str, order: Order) -> None:
-        """Give it an order that cannot wait."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Duties:
-    """What the crew does for its run besides fetching.
-
-    Args:
-        finish: Told of each job that is out no longer, and of the one that takes its place if it comes again.
-        left: How many jobs are still to be handed out, about.
-    """
-
-    finish: Callable[[Job, Job | None], None]
-    left: Callable[[], int]
-    tally: Tally
-    kept: dict[int, KeptDraft] = field(default_factory=dict)
-    """Drafts of earlier runs that may go on, by asset id; each is taken at most once."""
 
 
 class Crew:

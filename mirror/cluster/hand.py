@@ -8,13 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mirror.cluster.parcels import HostNews, Report, Results, Shard, pack_jobs, unpack_failed, unpack_fetched
+from mirror.cluster.seam import Duties, Engine
 from mirror.errors import WorkerLostError
 from mirror.model import Job
 from mirror.pipeline import Put
 from mirror.tally import Tally
 
 if TYPE_CHECKING:
-    from mirror.cluster.crew import Crew, Duties, Engine
+    from mirror.cluster.crew import Crew
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class Hand:
         if not self._lost.done():
             self._lost.set_exception(WorkerLostError(why))
 
-    async def work(self, crew: "Crew", engine: "Engine", put: Put, duties: "Duties") -> None:
+    async def work(self, crew: "Crew", engine: Engine, put: Put, duties: Duties) -> None:
         """Have it work until it is stopped, dismissed or lost.
 
         Raises:
@@ -80,7 +81,7 @@ class Hand:
                 each.cancel()
             await asyncio.gather(*carriers, listener, return_exceptions=True)
 
-    async def _carry(self, crew: "Crew", engine: "Engine", put: Put, duties: "Duties") -> None:
+    async def _carry(self, crew: "Crew", engine: Engine, put: Put, duties: Duties) -> None:
         """Bring it one shard after the other."""
         while (jobs := await self._next(crew, duties)) is not None:
             kept = tuple(draft for job in jobs if (draft := duties.kept.pop(job.asset_id, None)) is not None)
@@ -90,7 +91,7 @@ class Hand:
             self._judge(crew, answer.hosts)
             await self._take(answer.results, crew, put, duties)
 
-    async def _next(self, crew: "Crew", duties: "Duties") -> list[Job] | None:
+    async def _next(self, crew: "Crew", duties: Duties) -> list[Job] | None:
         """The jobs of its next shard; None when it is to have no more."""
         await self._pause(self._rests_until - time.monotonic())
         if self._stopped.is_set():
@@ -115,7 +116,7 @@ class Hand:
         self._size = max(_FEWEST, min(fits, 3 * self._size, _MOST))
 
     async def _listen(
-        self, crew: "Crew", engine: "Engine", put: Put, duties: "Duties", carriers: Sequence[asyncio.Future[None]]
+        self, crew: "Crew", engine: Engine, put: Put, duties: Duties, carriers: Sequence[asyncio.Future[None]]
     ) -> None:
         """Hear its pulse, until it has nothing more to do."""
         is_last = False
@@ -143,7 +144,7 @@ class Hand:
             crew.dismiss_for(self, verdict.dismissed)
             self.stop()
 
-    async def _take(self, results: Results, crew: "Crew", put: Put, duties: "Duties") -> None:
+    async def _take(self, results: Results, crew: "Crew", put: Put, duties: Duties) -> None:
         """Bring in outcomes; of a job that it has no more nobody waits for one."""
         for row in results.postponed:
             if (job := self.out.pop(row[0], None)) is not None:
@@ -174,7 +175,7 @@ class Hand:
         self.out[job.asset_id] = job
         return job
 
-    def give_back(self, duties: "Duties") -> None:
+    def give_back(self, duties: Duties) -> None:
         """Let others have what has no outcome yet."""
         for job in self.out.values():
             duties.finish(job, job)

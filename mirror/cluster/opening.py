@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
-from mirror.archive import LocalArchive
+from mirror.archive import Archive
 from mirror.cluster.crew import Crew
 from mirror.cluster.parcels import Setup
 from mirror.errors import ClusterError, ConfigError
@@ -56,7 +56,7 @@ def wish_of(scheduler: str | None, local_workers: int | None, tell: Callable[[st
 
 
 @asynccontextmanager
-async def opened_crew(wish: ClusterWish, setup: Setup, archive: LocalArchive) -> AsyncIterator[Crew]:
+async def opened_crew(wish: ClusterWish, setup: Setup, archive: Archive) -> AsyncIterator[Crew]:
     """Open the cluster, and see that its workers are fit for this archive.
 
     Args:

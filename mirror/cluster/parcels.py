@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from operator import attrgetter
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from mirror.archive import KeptDraft
 from mirror.model import Content, Failed, Fetched, Job, Outcome, Postponed
 from mirror.retry import RetryPolicy
+from mirror.root import ArchiveRoot
 from mirror.transport import Line
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ class Setup:
 
     run_key: str
     version: str
-    root: Path
+    root: ArchiveRoot
     min_free_bytes: int
     token: str
     device: str

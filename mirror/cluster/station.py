@@ -10,8 +10,11 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from mirror.archive import LocalArchive
+from mirror.archive import Archive, open_shared
+from mirror.cluster.ears import Ears
+from mirror.cluster.outbox import Outbox
 from mirror.cluster.parcels import Answer, HostNews, Order, Report, Results, Setup, Shard, pack_outcomes, unpack_jobs
 from mirror.download import Downloads
 from mirror.errors import ArchiveError, FetchError, ThrottledError
@@ -26,8 +29,6 @@ _DESERTED_S = 40.0
 """Without a word from the client for so long, it is gone, or has given us up."""
 MARGIN_S = 0.25
 """What a hold must be longer by to count as another one: else each hop of the same one would add its own time."""
-_MOST_LOGGED = 200
-_TOKEN_TRIES = 5
 
 
 @dataclass(slots=True, eq=False)
@@ -44,7 +45,7 @@ class _Batch:
 class Station:
     """Fetches what it is given, as many at once as it is told, and never longer than its client lives."""
 
-    def __init__(self, setup: Setup, archive: LocalArchive) -> None:
+    def __init__(self, setup: Setup, archive: Archive) -> None:
         self._archive = archive
         self._transport: Transport = setup.line.open(most_requests=setup.share, on_bytes=self._count_bytes)
         self._transport.limit_rate(setup.limit_rate_bytes_s)
@@ -56,8 +57,7 @@ class Station:
         self._waiting: deque[tuple[_Batch, Job]] = deque()
         self._batches: set[_Batch] = set()
         self._working: set[asyncio.Task[None]] = set()
-        self._news: deque[tuple[int, Outcome | tuple[int, str, str]]] = deque()
-        self._number = 0
+        self._outbox = Outbox()
         self._alarm = asyncio.Event()
         self._failure: BaseException | None = None
         self._is_stopping = False
@@ -65,23 +65,24 @@ class Station:
         self._done: dict[str, int] = {}
         self._throttles_told: dict[str, int] = {}
         self._in_flight = self._fetched_bytes = self._retries = 0
-        self._ears = _Ears(self)
+        self._ears = Ears(self._outbox.put_logged)
         self._ordered_at = time.monotonic()
         self._guarding = asyncio.ensure_future(self._guard())
 
     @classmethod
-    async def open(cls, setup: Setup) -> "Station":
+    async def open(cls, setup: Setup, folder: Path) -> "Station":
         """Open the archive, see that it is the client's, and be ready.
 
+        Args:
+            folder: Of this machine, for drafts on their way elsewhere.
         Raises:
             ArchiveError: None lies there, or another one, or it cannot be written.
             ConfigError: A file that the network settings name is not there.
         """
-        archive = await LocalArchive.open(
-            setup.root, create=False, min_free_bytes=setup.min_free_bytes, is_shared=True
+        archive = await open_shared(
+            setup.root, folder, token=setup.token, min_free_bytes=setup.min_free_bytes
         )  # fmt: skip
         try:
-            await _see_token(archive, setup)
             return cls(setup, archive)
         except BaseException:
             await archive.aclose()
@@ -156,7 +157,7 @@ class Station:
         elif isinstance(outcome, Postponed):
             self._alarm.set()
         if batch.is_answered:
-            self._tell(outcome)
+            self._outbox.put(outcome)
         else:
             batch.outcomes.append(outcome)
             if not batch.left:
@@ -191,8 +192,7 @@ class Station:
             ArchiveError: The archive takes no more.
         """
         self._ordered_at = time.monotonic()
-        while self._news and self._news[0][0] <= order.heard:
-            self._news.popleft()
+        self._outbox.forget(order.heard)
         self._heed(order)
         if order.is_stopping:
             await self._stop()
@@ -202,11 +202,11 @@ class Station:
                     await self._alarm.wait()
         self._alarm.clear()
         self._raise_failure()
-        number, news = self._number, [each for _, each in self._news]
+        number, outcomes, logged = self._outbox.everything()
         return Report(
             number=number,
-            results=await self._pack(each for each in news if not isinstance(each, tuple)),
-            logged=tuple(each for each in news if isinstance(each, tuple)),
+            results=await self._pack(outcomes),
+            logged=logged,
             hosts=tuple(self._host_news()),
             in_flight=self._in_flight,
             fetched_bytes=self._fetched_bytes,
@@ -264,15 +264,6 @@ class Station:
                 done=self._done.get(host, 0),
             )
 
-    def _tell(self, news: Outcome | tuple[int, str, str]) -> None:
-        self._number += 1
-        self._news.append((self._number, news))
-
-    def tell_logged(self, level: int, logger: str, text: str) -> None:
-        """Pass a message on to the client; of very many the client gets the first."""
-        if len(self._news) < _MOST_LOGGED:
-            self._tell((level, logger, text))
-
     def _count_bytes(self, size: int) -> None:
         self._fetched_bytes += size
 
@@ -307,29 +298,3 @@ class Station:
             quiet_s = time.monotonic() - self._ordered_at
         log.warning("the client is gone: what was on its way ends here")
         await self.aclose()
-
-
-class _Ears(logging.Handler):
-    """Hears what the rooms of this process say of pictures, for the client's log."""
-
-    def __init__(self, station: Station) -> None:
-        super().__init__(logging.WARNING)
-        self._station = station
-        self._logger = logging.getLogger("mirror")
-        self._logger.addHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._station.tell_logged(record.levelno, record.name, record.getMessage())
-
-    def close(self) -> None:
-        self._logger.removeHandler(self)
-        super().close()
-
-
-async def _see_token(archive: LocalArchive, setup: Setup) -> None:
-    """Read what the client has left; a network disk may show it a moment late."""
-    for number in range(_TOKEN_TRIES):
-        if await archive.token() == setup.token:
-            return
-        await asyncio.sleep(0.2 * 2**number)
-    raise ArchiveError(f"{setup.root}: another archive lies there, not the client's")

@@ -1,5 +1,7 @@
 """What the engine calls on its workers; each of them lives in a process of its own."""
 
+from pathlib import Path
+
 from distributed import Worker, WorkerPlugin, get_worker
 
 from mirror.cluster.parcels import Answer, Order, Report, Setup, Shard
@@ -36,7 +38,7 @@ async def open_station(setup: Setup, dask_worker: Worker) -> None:
         ConfigError: Another archive lies where the client's should.
         ArchiveError: None does, or it cannot be written.
     """
-    station = await Station.open(setup)
+    station = await Station.open(setup, Path(dask_worker.local_directory) / _name(setup.run_key))
     await dask_worker.plugin_add(plugin=_Holder(station), name=_name(setup.run_key))
 
 

@@ -1,7 +1,6 @@
 """An archive in a bucket, with its drafts on this machine."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -14,10 +13,11 @@ from mirror.archive.objects.parallel import for_each
 from mirror.archive.objects.publishing import Publisher
 from mirror.archive.objects.shelf import Shelf
 from mirror.archive.objects.staging import StagedDraft, Staging
+from mirror.archive.objects.trial import try_store
 from mirror.archive.removing import relatives_of, require_removable
 from mirror.archive.seam import Bytes, Draft, Entry, Inspection, KeptDraft, Publication
 from mirror.archive.writer import CLOSED
-from mirror.errors import AbsentError, ArchiveError, ChangedError, OccupiedError
+from mirror.errors import AbsentError, ArchiveError
 
 if TYPE_CHECKING:
     from mirror.archive.objects.bucket import Bucket
@@ -75,10 +75,10 @@ class ObjectArchive:
         if not is_there and not create:
             raise ArchiveError(f"{bucket.place}: there is no archive here")
         if not is_read_only:
-            await _try_store(bucket)
+            await try_store(bucket)
         with writing(folder):
             await asyncio.to_thread((folder / _OWN).mkdir, parents=True, exist_ok=True)
-        spool = await LocalArchive.open(folder / _SPOOL, create=True, min_free_bytes=min_free_bytes)
+        spool = await LocalArchive.open(folder / _SPOOL, create=True, min_free_bytes=min_free_bytes, is_shared=stage)
         return cls(bucket, spool, folder, stage=stage)
 
     @property
@@ -124,6 +124,21 @@ class ObjectArchive:
         """Write that id."""
         self._require_open()
         await self._own.write_id(archive_id)
+
+    @property
+    def device(self) -> str:
+        """The place itself: a put needs no flush, whoever made it."""
+        return self.place
+
+    async def leave_token(self, token: str | None) -> None:
+        """Write a word for whoever opens this archive elsewhere, or take it away."""
+        self._require_open()
+        await self._own.write_token(token)
+
+    async def token(self) -> str | None:
+        """Read the word that another process has left."""
+        self._require_open()
+        return await self._own.read_token()
 
     # -- drafts -------------------------------------------------------------------------------------------------
 
@@ -277,23 +292,3 @@ class ObjectArchive:
     def _require_open(self) -> None:
         if not self._is_open:
             raise ArchiveError(CLOSED)
-
-
-async def _try_store(bucket: "Bucket") -> None:
-    """Find out now whether the store takes objects, heeds conditions, and deletes: everything else rests on that."""
-    key = f"{names.STATE}/trial-{secrets.token_hex(8)}"
-    etag = await bucket.put(key, b"first", is_new=True)
-    try:
-        for condition in ({"is_new": True}, {"if_etag": f'"{secrets.token_hex(16)}"'}):
-            try:
-                await bucket.put(key, b"second", **condition)
-            except (OccupiedError, ChangedError):
-                continue
-            raise ArchiveError(
-                f"{bucket.place}: this store replaces objects although a condition forbids it (If-None-Match, "
-                "If-Match): nothing would be safe in it"
-            )
-    finally:
-        await bucket.delete([key])
-    if not etag:
-        raise ArchiveError(f"{bucket.place}: this store gives its objects no ETag")
