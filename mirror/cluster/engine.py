@@ -18,7 +18,7 @@ from mirror.errors import ClusterError, ConfigError, MirrorError, WorkerLostErro
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-_CONNECT_S = 10.0
+_CONNECT_S = 5.0
 _ANSWER_S = 30.0
 """A worker that says nothing for so long is lost; should it live, it closes its station by itself."""
 _LOUD = ("distributed", "distributed.client", "bokeh", "tornado", "tornado.application")
