@@ -21,6 +21,7 @@ T = TypeVar("T")
 _CONNECT_S = 5.0
 _ANSWER_S = 30.0
 """A worker that says nothing for so long is lost; should it live, it closes its station by itself."""
+_GONE_S = 0.5
 _LOUD = ("distributed", "distributed.client", "bokeh", "tornado", "tornado.application")
 _GONE = (CommClosedError, OSError, TimeoutError, KilledWorker, FutureCancelledError)
 
@@ -42,6 +43,7 @@ class DaskEngine:
         self._address = address
         self._run_key = run_key
         self._shards = 0
+        self._has_dashboard = False
 
     @classmethod
     async def connect(cls, address: str, run_key: str) -> "DaskEngine":
@@ -63,8 +65,8 @@ class DaskEngine:
 
     @property
     def dashboard(self) -> str:
-        """Where people can watch the cluster."""
-        return str(self._client.dashboard_link)
+        """Where people can watch the cluster; empty if nowhere, or before anybody asked for the members."""
+        return str(self._client.dashboard_link) if self._has_dashboard else ""
 
     async def members(self) -> list[str]:
         """Name the workers that the scheduler knows now.
@@ -72,12 +74,19 @@ class DaskEngine:
         Raises:
             ClusterError: The scheduler is gone.
         """
+        self._require_scheduler()
         try:
             async with asyncio.timeout(_ANSWER_S):
                 found = await self._client.scheduler.identity(n_workers=-1)
         except _GONE as error:
             raise self._gone() from error
+        self._has_dashboard = "dashboard" in found["services"]
         return [address for address, facts in found["workers"].items() if facts.get("status") != "closing"]
+
+    def _require_scheduler(self) -> None:
+        # The library would go on looking for it, but whatever was asked of it is lost.
+        if self._client.status != "running":
+            raise self._gone()
 
     def _gone(self) -> ClusterError:
         return ClusterError(
@@ -146,6 +155,7 @@ class DaskEngine:
         return found
 
     async def _call(self, function: Callable[..., Any], *arguments: Any, address: str, wait_s: float = 0.0) -> Any:
+        self._require_scheduler()
         try:
             async with asyncio.timeout(wait_s + _ANSWER_S):
                 found = await self._client.run(function, *arguments, workers=[address], on_error="return")
@@ -163,7 +173,7 @@ class DaskEngine:
     async def aclose(self) -> None:
         """Let go of the scheduler."""
         try:
-            async with asyncio.timeout(_CONNECT_S):
+            async with asyncio.timeout(_CONNECT_S if self._client.status == "running" else _GONE_S):
                 await self._client.close()
         except _GONE as error:
             log.debug("closing the client: %s", _said(error))
