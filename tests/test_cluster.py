@@ -32,7 +32,7 @@ def _needs_dask() -> None:
 
 async def one_process(source: SourceSimulator, folder: Path) -> dict[str, object]:
     """What a run in a single process makes of a race."""
-    folder.mkdir()
+    await asyncio.to_thread(folder.mkdir)
     source.config(folder)
     assert_calm(await mirror(folder, "sync"), 0)
     return account_of(folder / "photos")
