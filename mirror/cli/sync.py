@@ -41,7 +41,8 @@ EXAMPLES = """\
   [cyan]mirror sync --race 48211 --full[/]          one of them, every listing read to its end
   [cyan]mirror sync --dry-run[/]                    what would be fetched, before the first byte
   [cyan]mirror sync 48211 --to photos[/]            a race without a configuration
-  [cyan]mirror sync --quiet --log-json run.log[/]   for a timer"""
+  [cyan]mirror sync --quiet --log-json run.log[/]   for a timer
+  [cyan]mirror sync --local-workers 4[/]            four processes fetch"""
 
 STOPPING = "Stopping: finishing what is on its way (once more to stop at once)."
 
