@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import pydoc
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from distributed import Client, Future
@@ -12,7 +12,7 @@ from distributed.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
 from mirror.cluster import worker
-from mirror.cluster.parcels import Answer, Order, Report, Setup, Shard
+from mirror.cluster.parcels import Answer, Order, Report, Setup, Shard, wrap
 from mirror.errors import ClusterError, ConfigError, MirrorError, WorkerLostError
 
 log = logging.getLogger(__name__)
@@ -38,11 +38,15 @@ def calm_logs() -> None:
 class DaskEngine:
     """Calls on the workers of one scheduler."""
 
+    fetching: Callable[[str, bytes], Awaitable[Answer]] = staticmethod(worker.fetch)
+    """What a task does, on its worker."""
+
     def __init__(self, client: Client, address: str, run_key: str) -> None:
         self._client = client
         self._address = address
         self._run_key = run_key
-        self._shards = 0
+        self.shards = 0
+        """Tasks so far."""
         self._has_dashboard = False
 
     @classmethod
@@ -134,9 +138,9 @@ class DaskEngine:
         Raises:
             WorkerLostError: The worker has died, or was started anew.
         """
-        self._shards += 1
+        self.shards += 1
         future = self._client.submit(
-            worker.fetch, self._run_key, shard, key=f"mirror-shard-{self._run_key}-{self._shards}",
+            self.fetching, self._run_key, wrap(shard), key=f"mirror-shard-{self._run_key}-{self.shards}",
             workers=[address], allow_other_workers=False, pure=False, retries=0,
         )  # fmt: skip
         try:

@@ -34,6 +34,7 @@ _SETTINGS = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.active-memory-manager.start": False,
     "distributed.admin.system-monitor.disk": False,
+    "distributed.admin.low-level-log-length": 100,
 }
 """What these processes need not do; for a cluster of the user's own the user decides."""
 

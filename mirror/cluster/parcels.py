@@ -1,5 +1,7 @@
 """What travels between the client of a cluster and its workers: plain data, small, and no secret of the API's."""
 
+import pickle
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from operator import attrgetter
@@ -13,6 +15,7 @@ from mirror.transport import Line
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
+_QUICKLY = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +138,18 @@ class Shard:
     jobs: tuple[Row, ...]
     kept: tuple[KeptDraft, ...] = ()
     """Drafts of earlier runs that may go on."""
+
+
+def wrap(shard: Shard) -> bytes:
+    """Make a shard small: the scheduler remembers the last thousand messages to each worker."""
+    return zlib.compress(pickle.dumps(shard), _QUICKLY)
+
+
+def unwrap(parcel: bytes) -> Shard:
+    """Take a shard up again, from the client that this worker was opened by."""
+    found = pickle.loads(zlib.decompress(parcel))  # noqa: S301 - whoever reaches a worker can run programs there anyway
+    assert isinstance(found, Shard)  # noqa: S101 - tells the type checker
+    return found
 
 
 class _Packer(Generic[T]):

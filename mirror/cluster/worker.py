@@ -4,7 +4,7 @@ from pathlib import Path
 
 from distributed import Worker, WorkerPlugin, get_worker
 
-from mirror.cluster.parcels import Answer, Order, Report, Setup, Shard
+from mirror.cluster.parcels import Answer, Order, Report, Setup, unwrap
 from mirror.cluster.station import Station
 from mirror.errors import ClusterError
 
@@ -48,9 +48,9 @@ async def close_station(run_key: str, dask_worker: Worker) -> None:
         await dask_worker.plugin_remove(name=_name(run_key))
 
 
-async def fetch(run_key: str, shard: Shard) -> Answer:
+async def fetch(run_key: str, parcel: bytes) -> Answer:
     """Take a shard as far as it gets in a few seconds; the engine's task."""
-    return await _station(run_key, get_worker()).fetch(shard)
+    return await _station(run_key, get_worker()).fetch(unwrap(parcel))
 
 
 async def pulse(run_key: str, order: Order, dask_worker: Worker) -> Report:
