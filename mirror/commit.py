@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mirror.archive import Archive, Publication
 from mirror.errors import ArchiveError
-from mirror.manifest import Manifest
+from mirror.manifest import Commit, Manifest
 from mirror.model import Failed, Fetched, Stored
 
 log = logging.getLogger(__name__)
@@ -64,11 +64,14 @@ class Committer:
         }
         kept = {each.fetched.draft for each in commits} - settled
         await self.archive.discard_drafts([each.draft for each in fetched if each.draft not in kept])
+        bibs = await self._bibs(commits) if self.archive.has_labels else {}
         moved = await self.archive.publish(
             [
                 Publication(
                     draft=each.fetched.draft,
                     key=each.key,
+                    photo_id=each.fetched.job.photo_id,
+                    bibs=tuple(bibs.get(each.fetched.job.asset_id, ())),
                     is_ours_there=each.replaces,
                     keep_as=each.keep_as,
                     sha256_there=each.sha256_there,
@@ -83,6 +86,12 @@ class Committer:
         versions = [each.keep_as for each in commits if each.keep_as is not None]
         lying = await self.archive.sizes(versions) if versions else []
         return stored, moved, [key for key, size in zip(versions, lying, strict=True) if size is None]
+
+    async def _bibs(self, commits: Sequence[Commit]) -> dict[int, list[str]]:
+        found: dict[int, list[str]] = {}
+        for asset_id, bib in await self.manifest.bibs_of([each.fetched.job.asset_id for each in commits]):
+            found.setdefault(asset_id, []).append(bib)
+        return found
 
     async def settle(self) -> int:
         """Adopt what a killed run had given its name but not recorded; the rest stays wanted.

@@ -92,6 +92,11 @@ class ObjectArchive:
         return self.place.partition(":")[0]
 
     @property
+    def has_labels(self) -> bool:
+        """Stores keep a few words beside an object."""
+        return True
+
+    @property
     def is_on_network(self) -> bool:
         """No manifest lies in a bucket."""
         return False
