@@ -1,7 +1,9 @@
 """Rooms opened as the configuration says; shared by every command that needs one."""
 
+import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from mirror.archive import Archive, LocalArchive
 from mirror.archive.objects import open_bucket
 from mirror.archive.objects.archive import ObjectArchive
 from mirror.config import Config
-from mirror.errors import FetchError, ManifestError
+from mirror.errors import ArchiveError, FetchError, ManifestError
 from mirror.hosts import HostRules
 from mirror.manifest import Manifest, ManifestReader
 from mirror.pace import HostPace
@@ -108,6 +110,32 @@ async def leave_snapshot(config: Config, archive: Archive, manifest: Manifest) -
         name = manifest_path(config).name
         await manifest.snapshot(archive.own_file(name))
         await archive.send_own(name)
+
+
+@contextlib.asynccontextmanager
+async def leaving_snapshots(config: Config, archive: Archive, manifest: Manifest) -> AsyncIterator[None]:
+    """Leave a copy of the manifest beside the tree now and then, and at a good end.
+
+    Raises:
+        ArchiveError: The last one cannot be written; of those before it, that is only logged.
+        ManifestError: Another machine has left its own there meanwhile.
+    """
+
+    async def leave_again() -> None:
+        while True:
+            await asyncio.sleep(config.archive.snapshot_every)
+            try:
+                await leave_snapshot(config, archive, manifest)
+            except ArchiveError as error:
+                log.warning("no copy of the manifest was left: %s", error)
+
+    leaving = asyncio.create_task(leave_again())
+    try:
+        yield
+    finally:
+        leaving.cancel()
+        await asyncio.wait({leaving})
+    await leave_snapshot(config, archive, manifest)
 
 
 async def open_archive(config: Config, *, create: bool) -> Archive:

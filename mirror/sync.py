@@ -12,7 +12,7 @@ from mirror.fetching import Fetching
 from mirror.leftovers import drop_versions, want_vanished
 from mirror.manifest import Manifest
 from mirror.model import PassReport, RunReport
-from mirror.opening import leave_snapshot, open_archive, open_manifest, open_source, open_transport, retry_policy
+from mirror.opening import leaving_snapshots, open_archive, open_manifest, open_source, open_transport, retry_policy
 from mirror.passes import Passes
 from mirror.pipeline import GroupLimits
 from mirror.recheck import Rechecked, recheck
@@ -120,13 +120,13 @@ async def _opened(
             rooms.callback(following.cancel)
         limits = GroupLimits(outcomes=settings.group_drafts, bytes=settings.group_bytes, wait_s=settings.group_wait)
         try:
-            yield Fetching(
-                archive=archive, manifest=manifest, transport=transport, retry=retry_policy(config), limits=limits,
-                tally=tally, stop=stop or asyncio.Event(),
-            )  # fmt: skip
-            if config.archive.versions != "all":
-                await drop_versions(archive, manifest, most_bytes=config.archive.versions)
-            await leave_snapshot(config, archive, manifest)
+            async with leaving_snapshots(config, archive, manifest):
+                yield Fetching(
+                    archive=archive, manifest=manifest, transport=transport, retry=retry_policy(config), limits=limits,
+                    tally=tally, stop=stop or asyncio.Event(),
+                )  # fmt: skip
+                if config.archive.versions != "all":
+                    await drop_versions(archive, manifest, most_bytes=config.archive.versions)
         except BaseExceptionGroup as group:
             raise _first_cause(group) from group
 

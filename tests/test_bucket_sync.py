@@ -17,9 +17,12 @@ import pytest
 
 from mirror import run_sync
 from mirror.archive.objects import open_bucket
+from mirror.check import check_setup
 from mirror.config import Config
+from mirror.dryrun import try_sync
 from mirror.errors import ArchiveError, ManifestError
 from mirror.opening import open_objects
+from mirror.rebuild import run_rebuild
 from mirror.root import ArchiveRoot, parse_root
 from tests.judge import Judge, account_of
 from tests.s3_server import S3Server
@@ -176,6 +179,59 @@ async def test_two_machines_do_not_write_one_archive(club: Club) -> None:
         with pytest.raises(ManifestError, match="another machine has written this archive"):
             await run_sync(config)
         assert source.requests == []
+
+
+async def test_lost_manifest_is_made_again_from_the_bucket(club: Club) -> None:
+    """Another machine, or one that lost its disk, begins from the snapshot, and the next run fetches nothing again."""
+    async with SourceSimulator() as source:
+        config = club.config(source)
+        await run_sync(config)
+        account = account_of(await club.fetched(), state=club.state)
+        shutil.rmtree(club.state)
+        with pytest.raises(ManifestError, match="mirror rebuild"):
+            await run_sync(config)
+        report = await run_rebuild(config, is_offline=True)
+        assert (report.exit_code, report.known, report.unmatched) == (0, report.files, 0)
+        assert account_of(await club.fetched(), state=club.state) == account
+        source.requests.clear()
+        assert (await run_sync(config)).exit_code == 0
+        assert source.pictures_asked() == 0
+
+
+async def test_manifest_is_made_again_from_the_objects_alone(club: Club) -> None:
+    """Without a snapshot too: listings and what lies in the bucket give all that is held."""
+    async with SourceSimulator() as source:
+        config = club.config(source)
+        stored = (await run_sync(config)).stored
+        shutil.rmtree(club.state)
+        await open_bucket(club.root).delete([".mirror/manifest.sqlite", ".mirror/archive-id"])
+        report = await run_rebuild(config)
+        assert (report.exit_code, report.adopted) == (0, stored)
+        source.requests.clear()
+        assert (await run_sync(config)).exit_code == 0
+        assert source.pictures_asked() == 0
+
+
+async def test_snapshot_is_left_during_a_run(club: Club) -> None:
+    """A machine that is lost in a long run has left a snapshot that is not older than the setting."""
+    async with SourceSimulator(photos=60) as source:
+        config = club.config(source, ARCHIVE__SNAPSHOT_EVERY="30ms", DOWNLOAD__GROUP_DRAFTS="5")
+        assert (await run_sync(config)).exit_code == 0
+    assert club.requests().count("PUT .mirror/manifest.sqlite") > 1
+
+
+async def test_dry_run_and_check_leave_nothing(club: Club) -> None:
+    """Both look at the bucket, say what would be, and leave no object and no folder."""
+    async with SourceSimulator() as source:
+        config = club.config(source)
+        estimate = await try_sync(config)
+        findings = [each async for each in check_setup(config)]
+        assert (estimate.files > 0, estimate.free_bytes, estimate.has_room) == (True, None, True)
+        assert [(each.what, each.verdict) for each in findings][1] == ("bucket", "ok")
+        assert (await club.keys(), club.state.exists()) == ([], False)
+        await run_sync(config)
+        await open_bucket(club.root).delete([next(each for each in await club.keys() if "/large/" in each)])
+        assert (await try_sync(config, is_full=True)).vanished == 1
 
 
 async def test_worker_leaves_checked_drafts_in_the_bucket(club: Club, tmp_path: Path) -> None:
