@@ -24,6 +24,7 @@ from mirror.errors import ArchiveError, ManifestError
 from mirror.opening import open_objects
 from mirror.rebuild import run_rebuild
 from mirror.root import ArchiveRoot, parse_root
+from tests.azure_server import AzureServer
 from tests.judge import Judge, account_of
 from tests.s3_server import S3Server
 from tests.simulator import SourceSimulator
@@ -63,14 +64,8 @@ class Club:
         return [each.key async for page in open_bucket(self.root).list_below() for each in page]
 
     async def fetched(self) -> Path:
-        """Bring the whole place into a folder, to be looked at like any archive."""
-        bucket, copy = open_bucket(self.root), self.folder / "copy"
-        shutil.rmtree(copy, ignore_errors=True)
-        (copy / ".mirror/drafts").mkdir(parents=True)
-        for key in await self.keys():
-            (copy / key).parent.mkdir(parents=True, exist_ok=True)
-            (copy / key).write_bytes((await bucket.get(key))[0])
-        return copy
+        """Bring the whole place into a folder."""
+        return await fetch_all(self.root, self.folder / "copy")
 
     def requests(self) -> list[str]:
         """What was asked of the bucket so far, without the place and the query: ``PUT .mirror/archive-id``."""
@@ -78,6 +73,18 @@ class Club:
         return [
             f"{each[1]} {each[3].removeprefix('club/photos/')}" for each in found if each and each[2] == self.bucket
         ]
+
+
+async def fetch_all(root: ArchiveRoot, copy: Path) -> Path:
+    """Bring a whole place into a folder, to be looked at like any archive."""
+    bucket = open_bucket(root)
+    shutil.rmtree(copy, ignore_errors=True)
+    (copy / ".mirror/drafts").mkdir(parents=True)
+    async for page in bucket.list_below():
+        for each in page:
+            (copy / each.key).parent.mkdir(parents=True, exist_ok=True)
+            (copy / each.key).write_bytes((await bucket.get(each.key))[0])
+    return copy
 
 
 @pytest.fixture
@@ -424,3 +431,24 @@ async def test_command_shows_a_bucket(club: Club) -> None:
         shown, errors = await asyncio.to_thread(process.communicate)
         assert (process.returncode, errors) == (0, ""), words
         assert words[0] != "status" or str(club.root) in shown
+
+
+@pytest.mark.slow
+async def test_store_that_is_started_anew_is_waited_for(azure: AzureServer, tmp_path: Path) -> None:
+    """A store that goes away in the middle of a run and comes back with what it had: the run waits, and ends whole."""
+    state = tmp_path / "state"
+    root = f"az://{azure.new_container()}/club/photos"
+    async with SourceSimulator(photos=60) as source:
+        config = source.config(tmp_path, ARCHIVE__ROOT=root, ARCHIVE__STATE_DIR=str(state))
+        falls: list[asyncio.TimerHandle] = []
+
+        def fall(_: object) -> None:
+            if source.pictures_asked() >= 40 * (len(falls) + 1) and len(falls) < 2:
+                falls.append(asyncio.get_running_loop().call_later(0.5, azure.start))
+                azure.stop()
+
+        source.on_request = fall
+        report = await run_sync(config)
+        copy = await fetch_all(config.archive.root, tmp_path / "copy")
+        Judge.of(source.race).check_ended(copy, state=state)
+    assert (report.exit_code, report.missing, len(falls)) == (0, 0, 2)
