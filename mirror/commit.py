@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mirror.archive import Archive, Publication
+from mirror.archive import Archive, Inspection, Publication
 from mirror.errors import ArchiveError
 from mirror.manifest import Commit, Manifest
 from mirror.model import Failed, Fetched, Stored
@@ -101,8 +101,9 @@ class Committer:
         """
         adopted: list[int] = []
         dropped: list[int] = []
-        for each in await self.manifest.leftovers():
-            found = await self.archive.digest(each.key)
-            is_ours = found == (each.size_bytes, each.sha256)
+        leftovers = await self.manifest.leftovers()
+        found: list[Inspection[None]] = await self.archive.inspect([each.key for each in leftovers])
+        for each, there in zip(leftovers, found, strict=True):
+            is_ours = (there.size_bytes, there.sha256) == (each.size_bytes, each.sha256)
             (adopted if is_ours else dropped).append(each.asset_id)
         return await self.manifest.settle(adopted, dropped)

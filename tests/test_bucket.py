@@ -107,6 +107,19 @@ async def test_long_listing_comes_in_pages(s3: S3Server) -> None:
     assert len([each for each in s3.requests() if each.startswith(f"GET /{name}?")]) == 2
 
 
+async def test_strange_names_of_others_do_not_stop_a_listing(s3: S3Server) -> None:
+    """Folders that a console made and empty parts of names are borne with; a name that no path can be is told."""
+    name = s3.new_bucket()
+    bucket = open_bucket(parse_root(f"s3://{name}/p"))
+    await bucket.put("a/1.jpg", b"x")
+    for key in ("p/a/", "p/a//b.jpg", "p//c"):
+        s3.plainly("PUT", f"/{name}/{key}", b"y")
+    assert "a/1.jpg" in await names(bucket)
+    s3.plainly("PUT", f"/{name}/p/./c", b"y")
+    with pytest.raises(ArchiveError, match="cannot list: an object with '.' or '..' in its name"):
+        await names(bucket)
+
+
 async def test_missing_bucket_is_named(s3: S3Server) -> None:
     """A bucket that is not there is named, as what it is."""
     bucket = open_bucket(parse_root("s3://no-such-club/photos"))

@@ -2,14 +2,7 @@
 
 import re
 
-from mirror.errors import (
-    AbsentError,
-    ArchiveError,
-    AwayError,
-    ChangedError,
-    DeniedError,
-    OccupiedError,
-)
+from mirror.errors import AbsentError, ArchiveError, AwayError, ChangedError, DeniedError, OccupiedError
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>([A-Za-z0-9._-]{1,60})</Code>")
@@ -55,6 +48,10 @@ def in_our_words(error: Exception, place: str, doing: str, key: str) -> ArchiveE
         return ArchiveError(f"{place}: there is no bucket of that name at this store, or in this region")
     if "configured region" in text or code in {"PermanentRedirect", "AuthorizationHeaderMalformed"}:
         return ArchiveError(f"{place}: the bucket lies in another region: set AWS_REGION to it")
+    if type(error).__name__ == "InvalidPathError":
+        return ArchiveError(
+            f"{what}: an object with '.' or '..' in its name lies there, which nobody can list: delete it"
+        )
     kind = _KINDS.get(type(error).__name__)
     if status in _REFUSED_STATUS:
         kind = DeniedError

@@ -1,7 +1,6 @@
 """An archive in a bucket, with its drafts on this machine."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -14,10 +13,11 @@ from mirror.archive.objects.parallel import for_each
 from mirror.archive.objects.publishing import Publisher
 from mirror.archive.objects.shelf import Shelf
 from mirror.archive.objects.staging import StagedDraft, Staging
+from mirror.archive.objects.trial import try_store
 from mirror.archive.removing import relatives_of, require_removable
 from mirror.archive.seam import Bytes, Draft, Entry, Inspection, KeptDraft, Publication
 from mirror.archive.writer import CLOSED
-from mirror.errors import AbsentError, ArchiveError, ChangedError, OccupiedError
+from mirror.errors import AbsentError, ArchiveError
 
 if TYPE_CHECKING:
     from mirror.archive.objects.bucket import Bucket
@@ -75,7 +75,7 @@ class ObjectArchive:
         if not is_there and not create:
             raise ArchiveError(f"{bucket.place}: there is no archive here")
         if not is_read_only:
-            await _try_store(bucket)
+            await try_store(bucket)
         with writing(folder):
             await asyncio.to_thread((folder / _OWN).mkdir, parents=True, exist_ok=True)
         spool = await LocalArchive.open(folder / _SPOOL, create=True, min_free_bytes=min_free_bytes)
@@ -146,7 +146,7 @@ class ObjectArchive:
     async def check_draft(self, name: str, examine: Callable[[Bytes], T]) -> T | None:
         """Hash a checked draft of an earlier run again."""
         self._require_open()
-        if await self._staging.is_staged(name):
+        if await self._staging.staged_among([name]):
             return await self._staging.check(name, examine)
         return await self._spool.check_draft(name, examine)
 
@@ -163,7 +163,7 @@ class ObjectArchive:
 
     async def discard_drafts(self, names: Collection[str]) -> None:
         """Delete these drafts."""
-        staged = [name for name in names if await self._staging.is_staged(name)]
+        staged = await self._staging.staged_among(names)
         await self._spool.discard_drafts(names)
         await self._staging.discard(staged)
 
@@ -282,23 +282,3 @@ class ObjectArchive:
     def _require_open(self) -> None:
         if not self._is_open:
             raise ArchiveError(CLOSED)
-
-
-async def _try_store(bucket: "Bucket") -> None:
-    """Find out now whether the store takes objects, heeds conditions, and deletes: everything else rests on that."""
-    key = f"{names.STATE}/trial-{secrets.token_hex(8)}"
-    etag = await bucket.put(key, b"first", is_new=True)
-    try:
-        for condition in ({"is_new": True}, {"if_etag": f'"{secrets.token_hex(16)}"'}):
-            try:
-                await bucket.put(key, b"second", **condition)
-            except (OccupiedError, ChangedError):
-                continue
-            raise ArchiveError(
-                f"{bucket.place}: this store replaces objects although a condition forbids it (If-None-Match, "
-                "If-Match): nothing would be safe in it"
-            )
-    finally:
-        await bucket.delete([key])
-    if not etag:
-        raise ArchiveError(f"{bucket.place}: this store gives its objects no ETag")

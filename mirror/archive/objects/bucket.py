@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_AT_ONCE = 16
+_AT_ONCE = 32
 _TRIES = 1000
 _PART_BYTES = 8 * 1024 * 1024
 _PARTS_AT_ONCE = 3

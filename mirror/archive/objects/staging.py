@@ -38,9 +38,9 @@ class Staging:
         """Name the object of a draft."""
         return f"{_HOME}/{name}"
 
-    async def is_staged(self, name: str) -> bool:
-        """Whether a draft lies in the bucket and not on this machine; asks the disk alone."""
-        return not await asyncio.to_thread((self._drafts / name).exists)
+    async def staged_among(self, names: Collection[str]) -> list[str]:
+        """Name the drafts that lie in the bucket, and not on this machine; asks the disk alone."""
+        return await asyncio.to_thread(lambda: [name for name in names if not (self._drafts / name).exists()])
 
     async def send(self, file: Path, labels: Mapping[str, str]) -> None:
         """Bring a checked draft of this machine into the bucket."""
