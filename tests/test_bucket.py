@@ -108,15 +108,14 @@ async def test_long_listing_comes_in_pages(s3: S3Server) -> None:
 
 
 async def test_strange_names_of_others_do_not_stop_a_listing(s3: S3Server) -> None:
-    """Folders that a console made and empty parts of names are borne with; a name that no path can be is told."""
+    """Folders that a console made are borne with; a name that no path can be is told."""
     name = s3.new_bucket()
     bucket = open_bucket(parse_root(f"s3://{name}/p"))
     await bucket.put("a/1.jpg", b"x")
-    for key in ("p/a/", "p/a//b.jpg", "p//c"):
-        s3.plainly("PUT", f"/{name}/{key}", b"y")
+    s3.plainly("PUT", f"/{name}/p/a/", b"")
     assert "a/1.jpg" in await names(bucket)
-    s3.plainly("PUT", f"/{name}/p/./c", b"y")
-    with pytest.raises(ArchiveError, match="cannot list: an object with '.' or '..' in its name"):
+    s3.plainly("PUT", f"/{name}/p/a//b.jpg", b"y")
+    with pytest.raises(ArchiveError, match=r"can be listed: p/a//b\.jpg"):
         await names(bucket)
 
 

@@ -2,9 +2,11 @@
 
 import re
 
+from mirror.archive.disk import printable
 from mirror.errors import AbsentError, ArchiveError, AwayError, ChangedError, DeniedError, OccupiedError
 
 _STATUS = re.compile(r"status code: (\d{3})")
+_STRANGE = re.compile(r'Path "([^"]{1,300})"')
 _CODE = re.compile(r"<Code>([A-Za-z0-9._-]{1,60})</Code>")
 _KINDS: dict[str, type[ArchiveError]] = {
     "FileNotFoundError": AbsentError,
@@ -49,8 +51,10 @@ def in_our_words(error: Exception, place: str, doing: str, key: str) -> ArchiveE
     if "configured region" in text or code in {"PermanentRedirect", "AuthorizationHeaderMalformed"}:
         return ArchiveError(f"{place}: the bucket lies in another region: set AWS_REGION to it")
     if type(error).__name__ == "InvalidPathError":
+        name = found[1] if (found := _STRANGE.search(text)) else "one"
         return ArchiveError(
-            f"{what}: an object with '.' or '..' in its name lies there, which nobody can list: delete it"
+            f"{what}: no name of an object that can be listed: {printable(name)} (empty, '.' or '..' between slashes); "
+            "rename or delete it with the tool that made it"
         )
     kind = _KINDS.get(type(error).__name__)
     if status in _REFUSED_STATUS:
@@ -68,5 +72,4 @@ def in_our_words(error: Exception, place: str, doing: str, key: str) -> ArchiveE
 
 def _first_line(text: str) -> str:
     """The first words of a message that no answer of a store stands in."""
-    line = text.partition("\n")[0][:200]
-    return "".join(each if each.isprintable() else "?" for each in line)
+    return printable(text.partition("\n")[0][:200])
