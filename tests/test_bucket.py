@@ -20,7 +20,7 @@ from mirror.errors import (
     OccupiedError,
 )
 from mirror.root import parse_root
-from tests.s3_server import S3Server, free_port, memory_bucket
+from tests.s3_server import S3Server, free_port, memory_bucket, required
 
 if TYPE_CHECKING:
     from mirror.archive.objects.bucket import Bucket
@@ -205,3 +205,20 @@ async def test_missing_credentials_are_asked_for(monkeypatch: pytest.MonkeyPatch
     bucket = open_bucket(parse_root("s3://club/photos"), patience_s=0.1)
     with pytest.raises(ArchiveError, match="AWS_ACCESS_KEY_ID"):
         await bucket.head("a")
+
+
+async def test_profile_of_other_tools_is_used(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no key is in the environment, that of a profile in ~/.aws signs the requests."""
+    required("boto3")
+    name = s3.new_bucket()
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws/credentials").write_text(
+        "[default]\naws_access_key_id = profiled\naws_secret_access_key = hush\n"
+    )
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    assert await names(open_bucket(parse_root(f"s3://{name}/p"), patience_s=0.1)) == []
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(ConfigError, match="nobody"):
+        open_bucket(parse_root(f"s3://{name}/p"))

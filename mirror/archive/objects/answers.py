@@ -25,7 +25,8 @@ _WORDS: dict[type[ArchiveError], str] = {
 _NO_CREDENTIALS = ("/latest/api/token", "/latest/meta-data/", "/computeMetadata/", "/metadata/identity/", "MissingCred")
 """Asked last by stores' own chains of credentials, where nothing else was found."""
 _FOR_CREDENTIALS = (
-    "no credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or what your store needs"
+    "no credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or what your store needs "
+    "(a profile in ~/.aws needs boto3 beside: pip install boto3)"
 )
 _REFUSED_STATUS = {401, 403}
 _TRANSIENT_STATUS = {408, 409, 429}

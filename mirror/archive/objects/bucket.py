@@ -21,7 +21,7 @@ from mirror.root import ArchiveRoot
 
 if TYPE_CHECKING:
     from obstore import Attributes, ObjectMeta, PutMode
-    from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config, S3CredentialProvider
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,10 @@ class Bucket:
                 given["copy_if_not_exists"] = "header:if-none-match:*"
         quick: RetryConfig = {"max_retries": 2, "retry_timeout": timedelta(seconds=stall_s)}
         try:
-            store = from_url(root.url, config=given or None, client_options=options, retry_config=quick)
+            store = from_url(
+                root.url, config=given or None, client_options=options, retry_config=quick,
+                credential_provider=_profile(os.environ) if root.url.startswith("s3:") else None,
+            )  # fmt: skip
         except (BaseError, ValueError, OSError) as error:
             raise ConfigError(str(in_our_words(error, root.url, "open", ""))) from None
         return cls(store, root.url, patience_s=patience_s, stall_s=stall_s)
@@ -249,6 +252,23 @@ def _is_on_loopback(environ: Mapping[str, str]) -> bool:
     """Whether the store is a process of this machine: only there may a request travel in the open."""
     address = next((environ[each] for each in _ENDPOINTS if environ.get(each)), "")
     return address.startswith("http://") and urlsplit(address).hostname in _LOOPBACK
+
+
+def _profile(environ: Mapping[str, str]) -> "S3CredentialProvider | None":
+    """Find credentials in the profiles of AWS's own tools, which the library leaves to boto3."""
+    folder = Path.home() / ".aws"
+    has_profiles = environ.get("AWS_PROFILE") or (folder / "credentials").exists() or (folder / "config").exists()
+    if environ.get("AWS_ACCESS_KEY_ID") or not has_profiles:
+        return None
+    try:
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - not everybody has boto3, nor needs it
+        from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415
+    except ImportError:
+        return None
+    try:
+        return Boto3CredentialProvider()
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigError(f"no credentials from the profiles in {folder}: {error}") from None
 
 
 def _facts(meta: "ObjectMeta", attributes: "Attributes") -> ObjectFacts:
