@@ -69,7 +69,7 @@ class S3Server:
     def requests(self) -> list[str]:
         """Every request so far, as ``PUT /bucket/key``."""
         lines = self.log.read_text("utf-8", "replace").splitlines()
-        found = [re.search(r"\b([A-Z]+ /\S*) HTTP/", line) for line in lines]
+        found = [re.search(r"((?:GET|HEAD|PUT|POST|DELETE) /\S*) HTTP/", line) for line in lines]
         return [each[1] for each in found if each]
 
     def pause(self) -> None:

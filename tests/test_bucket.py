@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -148,6 +149,15 @@ async def refusals(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[tuple[
             status=status, headers={"ETag": '"1"'}, text=f"<Error><Code>{code}</Code><Message>hush</Message></Error>"
         )
 
+    async with _serving(answer, monkeypatch):
+        yield answers
+
+
+@asynccontextmanager
+async def _serving(
+    answer: Callable[[web.Request], Awaitable[web.StreamResponse]], monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[None]:
+    """Let a store of our own answer all requests."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
     runner = web.AppRunner(app)
@@ -156,7 +166,7 @@ async def refusals(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[tuple[
     await web.TCPSite(runner, "127.0.0.1", port).start()
     for name, value in (("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}"), ("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "hush")):  # fmt: skip
         monkeypatch.setenv(name, value)
-    yield answers
+    yield
     await runner.cleanup()
 
 
@@ -178,6 +188,36 @@ async def test_refusal_is_told_and_not_repeated(
     with pytest.raises(error, match=words) as caught:
         await bucket.put("a", b"x")
     assert ("hush" in str(caught.value), isinstance(caught.value, AwayError), len(refusals)) == (False, False, 1)
+
+
+async def test_interrupted_read_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body that breaks off, again and again, is asked for from there on, as long as it is the same object."""
+    asked: list[tuple[str, str]] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append((request.headers.get("Range", ""), request.headers.get("If-Match", "")))
+        start = int(request.headers.get("Range", "bytes=0-")[6:].partition("-")[0])
+        headers = {
+            "ETag": '"1"',
+            "Last-Modified": "Wed, 25 Nov 2026 12:00:00 GMT",
+            "Content-Length": str(len(LARGE) - start),
+        }
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{len(LARGE) - 1}/{len(LARGE)}"
+        response = web.StreamResponse(status=206 if start else 200, headers=headers)
+        await response.prepare(request)
+        await response.write(LARGE[start : start + 400_000])
+        if start + 400_000 < len(LARGE):
+            assert request.transport is not None
+            request.transport.abort()
+        return response
+
+    async with _serving(answer, monkeypatch):
+        body, facts = await open_bucket(parse_root("s3://club/photos")).get("a")
+    assert (body == LARGE, facts.size_bytes) == (True, len(LARGE))
+    assert asked[0] == ("", "")
+    assert len(asked) > 1
+    assert all(ranged.startswith("bytes=") and match == '"1"' for ranged, match in asked[1:])
 
 
 async def test_trouble_is_waited_out(refusals: list[tuple[int, str]]) -> None:
