@@ -215,9 +215,9 @@ async def test_interrupted_read_goes_on_where_it_was(monkeypatch: pytest.MonkeyP
     async with _serving(answer, monkeypatch):
         body, facts = await open_bucket(parse_root("s3://club/photos")).get("a")
     assert (body == LARGE, facts.size_bytes) == (True, len(LARGE))
-    assert asked[0] == ("", "")
-    assert len(asked) > 1
-    assert all(ranged.startswith("bytes=") and match == '"1"' for ranged, match in asked[1:])
+    # The library goes on by itself a few times, and compares what comes; then we ask.
+    assert len([ranged for ranged, _ in asked if ranged]) > 2
+    assert {match for _, match in asked} == {"", '"1"'}
 
 
 async def test_trouble_is_waited_out(refusals: list[tuple[int, str]]) -> None:

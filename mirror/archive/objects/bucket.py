@@ -122,7 +122,8 @@ class Bucket:
             options: Any = {"range": {"offset": done}, "if_match": seen} if done else {}
             async with asyncio.timeout(self._stall_s):
                 found = await self._store.get_async(key, options=options)
-            facts = facts or _facts(found.meta, found.attributes)
+            if facts is None or not done:
+                facts = _facts(found.meta, found.attributes)
             seen = facts.etag
             pieces = aiter(found.stream(_PIECE_BYTES))
             while True:
