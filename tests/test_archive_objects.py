@@ -5,6 +5,7 @@ import mmap
 import os
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from mirror.archive import Publication
 from mirror.archive.objects import open_bucket
 from mirror.archive.objects.archive import ObjectArchive
 from mirror.archive.objects.labels import content_type, labels_of, sha256_in
+from mirror.archive.objects.own import OwnFiles
 from mirror.errors import ArchiveError, ManifestError
 from mirror.root import parse_root
 from tests.s3_server import S3Server, memory_bucket, required
@@ -166,6 +168,27 @@ async def test_own_file_is_sent_once_and_by_one_machine(archive: ObjectArchive, 
         await archive.send_own("x")
     assert (await bucket.get(".mirror/x"))[0] == b"second"
     await other.aclose()
+
+
+class Deadly(Bucket):
+    """A store that does as it is told, and whose answer never comes: we are killed before."""
+
+    async def put(self, *arguments: Any, **named: Any) -> str:
+        """Write, and end."""
+        await super().put(*arguments, **named)
+        raise KeyboardInterrupt
+
+
+async def test_own_file_that_was_sent_by_a_killed_run_is_known_again(bucket: Bucket, tmp_path: Path) -> None:
+    """Killed between the sending and its note, this machine takes what lies there for its own."""
+    for body in (b"first", b"second"):
+        (tmp_path / "x").write_bytes(body)
+        with pytest.raises(KeyboardInterrupt):
+            await OwnFiles(Deadly(bucket._store, "memory://club"), tmp_path).send("x")
+        assert await OwnFiles(bucket, tmp_path).is_current("x")
+    (tmp_path / "x").write_bytes(b"third")
+    await OwnFiles(bucket, tmp_path).send("x")
+    assert (await bucket.get(".mirror/x"))[0] == b"third"
 
 
 async def test_removed_objects_are_gone_and_moved_ones_are_here(
