@@ -220,11 +220,16 @@ async def test_interrupted_read_goes_on_where_it_was(monkeypatch: pytest.MonkeyP
     assert {match for _, match in asked} == {"", '"1"'}
 
 
-async def test_trouble_is_waited_out(refusals: list[tuple[int, str]]) -> None:
-    """A store that asks for fewer requests, or breaks down, is asked again."""
-    refusals += [(503, "SlowDown"), (500, "InternalError"), (503, "SlowDown"), (503, "SlowDown")]
+async def test_trouble_is_waited_out(refusals: list[tuple[int, str]], caplog: pytest.LogCaptureFixture) -> None:
+    """A store that asks for fewer requests, or breaks down, is asked again; that is told once, and its end."""
+    refusals += [(503, "SlowDown"), (500, "InternalError"), *[(503, "SlowDown")] * 5]
     await open_bucket(parse_root("s3://club/photos")).put("a", b"x")
     assert refusals == []
+    told = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert told == [
+        "s3://club/photos: cannot write a: the store has trouble (SlowDown): asking again",
+        "s3://club/photos: the store answers again",
+    ]
 
 
 async def test_store_that_is_away_for_too_long_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:

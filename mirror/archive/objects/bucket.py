@@ -55,6 +55,7 @@ class Bucket:
         self._retry = RetryPolicy(attempts=_TRIES, first_wait_s=0.5, longest_wait_s=15.0, total_s=patience_s)
         self._stall_s = stall_s
         self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._is_away = False
         self.place = place
 
     @classmethod
@@ -237,16 +238,27 @@ class Bucket:
         async def once() -> T:
             try:
                 async with self._slots, asyncio.timeout(limit_s):
-                    return await ask()
+                    answer = await ask()
             except TimeoutError:
                 error: ArchiveError = AwayError(f"{self.place}: cannot {doing} {key}: the store did not answer in time")
             except (BaseError, NotImplementedError, OSError, ValueError) as refusal:
                 error = in_our_words(refusal, self.place, doing, key)
-            if isinstance(error, AwayError):
-                log.warning("%s", error)
+            else:
+                self._note(None)
+                return answer
+            self._note(error)
             raise error
 
         return await call_with_retry(once, self._retry)
+
+    def _note(self, error: ArchiveError | None) -> None:
+        """Say that the store is away, and that it is back, and not once for each request under way."""
+        is_away = isinstance(error, AwayError)
+        if is_away:
+            log.log(logging.INFO if self._is_away else logging.WARNING, "%s: asking again", error)
+        elif self._is_away:
+            log.warning("%s: the store answers again", self.place)
+        self._is_away = is_away
 
 
 def _is_on_loopback(environ: Mapping[str, str]) -> bool:
