@@ -13,7 +13,7 @@ from mirror.archive import LocalArchive
 from mirror.config import Config, RaceSettings
 from mirror.errors import AccessError, ArchiveError, ConfigError, FetchError, RefusedError
 from mirror.model import Photo, Race, RaceDay, Scope
-from mirror.opening import open_source, open_transport
+from mirror.opening import open_objects, open_source, open_transport
 from mirror.source import Source
 from mirror.targets import find_race_id
 from mirror.transport import Transport
@@ -67,7 +67,25 @@ def _check_configuration(config: Config) -> Finding:
 # -- the disk ---------------------------------------------------------------------------------------------------------
 
 
+async def _check_bucket(config: Config) -> Finding:
+    """Write and delete an object, and see whether the store heeds conditions."""
+    root = config.archive.root
+    try:
+        with tempfile.TemporaryDirectory(prefix="mirror-check-") as folder:
+            archive = await open_objects(config, create=True, folder=Path(folder))
+            await archive.aclose()
+    except ConfigError as error:
+        return Finding(verdict="fail", what="bucket", text=str(error), exit_code=_USAGE)
+    except ArchiveError as error:
+        return Finding(verdict="fail", what="bucket", text=str(error), exit_code=_STORAGE)
+    text = f"{root} can be written, and heeds conditions; its manifest is kept in {config.archive.manifest.parent}"
+    return Finding(verdict="ok", what="bucket", text=text)
+
+
 async def _check_disk(config: Config) -> AsyncIterator[Finding]:
+    if not config.archive.root.is_local:
+        yield await _check_bucket(config)
+        return
     root, least = config.archive.root.path, config.archive.min_free
     try:
         kind, how, free, is_on_network = await _try_disk(root)

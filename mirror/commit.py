@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mirror.archive import Archive, Publication
+from mirror.archive import Archive, Inspection, Publication
 from mirror.errors import ArchiveError
-from mirror.manifest import Manifest
+from mirror.manifest import Commit, Manifest
 from mirror.model import Failed, Fetched, Stored
 
 log = logging.getLogger(__name__)
@@ -64,11 +64,14 @@ class Committer:
         }
         kept = {each.fetched.draft for each in commits} - settled
         await self.archive.discard_drafts([each.draft for each in fetched if each.draft not in kept])
+        bibs = await self._bibs(commits) if self.archive.has_labels else {}
         moved = await self.archive.publish(
             [
                 Publication(
                     draft=each.fetched.draft,
                     key=each.key,
+                    photo_id=each.fetched.job.photo_id,
+                    bibs=tuple(bibs.get(each.fetched.job.asset_id, ())),
                     is_ours_there=each.replaces,
                     keep_as=each.keep_as,
                     sha256_there=each.sha256_there,
@@ -84,6 +87,12 @@ class Committer:
         lying = await self.archive.sizes(versions) if versions else []
         return stored, moved, [key for key, size in zip(versions, lying, strict=True) if size is None]
 
+    async def _bibs(self, commits: Sequence[Commit]) -> dict[int, list[str]]:
+        found: dict[int, list[str]] = {}
+        for asset_id, bib in await self.manifest.bibs_of([each.fetched.job.asset_id for each in commits]):
+            found.setdefault(asset_id, []).append(bib)
+        return found
+
     async def settle(self) -> int:
         """Adopt what a killed run had given its name but not recorded; the rest stays wanted.
 
@@ -92,8 +101,9 @@ class Committer:
         """
         adopted: list[int] = []
         dropped: list[int] = []
-        for each in await self.manifest.leftovers():
-            found = await self.archive.digest(each.key)
-            is_ours = found == (each.size_bytes, each.sha256)
+        leftovers = await self.manifest.leftovers()
+        found: list[Inspection[None]] = await self.archive.inspect([each.key for each in leftovers])
+        for each, there in zip(leftovers, found, strict=True):
+            is_ours = (there.size_bytes, there.sha256) == (each.size_bytes, each.sha256)
             (adopted if is_ours else dropped).append(each.asset_id)
         return await self.manifest.settle(adopted, dropped)

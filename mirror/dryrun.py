@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mirror.archive import LocalArchive
+from mirror.archive import Archive, LocalArchive
 from mirror.config import Config
 from mirror.errors import ArchiveError, FetchError
 from mirror.leftovers import want_vanished
 from mirror.manifest import Manifest, ManifestReader
 from mirror.model import VARIANTS, Job, PassReport
-from mirror.opening import PROGRAM, manifest_path, open_source, open_transport
+from mirror.opening import PROGRAM, manifest_path, open_objects, open_source, open_transport
 from mirror.passes import Passes
 from mirror.records import variants_of
+from mirror.root import STATE, ArchiveRoot
 from mirror.sync import wishes_of
 from mirror.tally import Tally
 from mirror.targets import Targets, resolve
@@ -25,7 +26,6 @@ from mirror.transport import Transport
 
 _SAMPLES = 5
 _BATCH = 2000
-_STATE = ".mirror"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,8 @@ class Estimate:
     """Of the files to fetch: those that the archive had stored and holds no more."""
     api_calls: int
     """Made for this estimate; a sync makes about as many."""
-    free_bytes: int
+    free_bytes: int | None
+    """On its disk; None where there is no end, in a bucket."""
     min_free_bytes: int
     incomplete: tuple[str, ...] = ()
     """Listings that could not be read to their end, each with its reason."""
@@ -71,14 +72,14 @@ class Estimate:
     @property
     def has_room(self) -> bool:
         """Whether the disk takes it all and keeps free what it must."""
-        return self.bytes + self.min_free_bytes <= self.free_bytes
+        return self.free_bytes is None or self.bytes + self.min_free_bytes <= self.free_bytes
 
     @property
     def room_text(self) -> str:
         """Say what does not fit."""
         return (
             f"{self.root}: {self.bytes / 1e9:,.1f} GB needed and {self.min_free_bytes / 1e9:,.1f} GB to be kept free "
-            f"(archive.min_free), but only {self.free_bytes / 1e9:,.1f} GB are free"
+            f"(archive.min_free), but only {(self.free_bytes or 0) / 1e9:,.1f} GB are free"
         )
 
 
@@ -104,7 +105,7 @@ async def try_sync(
         await manifest.begin_run("dry run")
         targets = await resolve(wishes, source=source, manifest=manifest, fresh_s=config.listing.race_every)
         await manifest.select(targets.selected, variants_of=variants_of)
-        losses = _Losses(config.archive.root.path, manifest)
+        losses = _Losses(config, manifest)
         tally = tally or Tally()
         passes = Passes(
             source=source, manifest=manifest, tally=tally, page_size=config.api.page_size,
@@ -122,7 +123,7 @@ async def try_sync(
             variants=await _judge_variants(manifest, transport),
             vanished=losses.count or 0,
             api_calls=transport.api_calls,
-            free_bytes=_free_bytes(config.archive.root.path),
+            free_bytes=_free_bytes(config.archive.root),
             min_free_bytes=config.archive.min_free,
             incomplete=tuple(_incomplete(targets, passes.reports)),
         )
@@ -159,8 +160,8 @@ async def _copied_manifest(config: Config) -> AsyncIterator[Manifest]:
 class _Losses:
     """Wants again, in the copy, what the archive holds no more; once, before the first full pass."""
 
-    def __init__(self, root: Path, manifest: Manifest) -> None:
-        self._root = root
+    def __init__(self, config: Config, manifest: Manifest) -> None:
+        self._config = config
         self._manifest = manifest
         self.count: int | None = None
 
@@ -168,12 +169,20 @@ class _Losses:
         """Look for stored files that are not there."""
         if self.count is None:
             self.count = 0
-            if (self._root / _STATE).is_dir():
-                archive = await LocalArchive.open(self._root, create=False, is_read_only=True)
-                try:
-                    self.count = await want_vanished(archive, self._manifest)
-                finally:
-                    await archive.aclose()
+            with tempfile.TemporaryDirectory(prefix="mirror-dry-run-") as folder:
+                archive = await self._opened(Path(folder))
+                if archive is not None:
+                    try:
+                        self.count = await want_vanished(archive, self._manifest)
+                    finally:
+                        await archive.aclose()
+
+    async def _opened(self, folder: Path) -> Archive | None:
+        root = self._config.archive.root
+        if root.is_local:
+            is_there = (root.path / STATE).is_dir()
+            return await LocalArchive.open(root.path, create=False, is_read_only=True) if is_there else None
+        return await open_objects(self._config, create=True, is_read_only=True, folder=folder)
 
 
 async def _judge_variants(manifest: Manifest, transport: Transport) -> tuple[VariantEstimate, ...]:
@@ -219,8 +228,10 @@ async def _announced_sizes(jobs: Sequence[Job], transport: Transport) -> list[in
     return sizes
 
 
-def _free_bytes(root: Path) -> int:
-    folder = next(each for each in (root, *root.parents) if each.is_dir())
+def _free_bytes(root: ArchiveRoot) -> int | None:
+    if not root.is_local:
+        return None
+    folder = next(each for each in (root.path, *root.path.parents) if each.is_dir())
     try:
         return shutil.disk_usage(folder).free
     except OSError as error:

@@ -229,7 +229,7 @@ async def _renew_copies(kept: Kept, manifest: KeepingManifest, path: Path) -> in
     Returns:
         How many earlier manifests were deleted, that a rebuild had kept: they know all that was to be forgotten.
     """
-    copy = kept.archive.state / path.name
+    copy = kept.archive.own_file(path.name)
     if copy.exists() and not copy.samefile(path):
         # Deleted first: one that a run left meanwhile may look as if it knew all, and holds old bytes all the same.
         copy.unlink()

@@ -1,14 +1,18 @@
 """Rooms opened as the configuration says; shared by every command that needs one."""
 
+import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from mirror import __version__
 from mirror.archive import Archive, LocalArchive
+from mirror.archive.objects import open_bucket
+from mirror.archive.objects.archive import ObjectArchive
 from mirror.cluster import Setup
 from mirror.config import Config
-from mirror.errors import FetchError, ManifestError
+from mirror.errors import ArchiveError, FetchError, ManifestError
 from mirror.hosts import HostRules
 from mirror.manifest import Manifest, ManifestReader
 from mirror.retry import RetryPolicy
@@ -124,6 +128,32 @@ async def leave_snapshot(config: Config, archive: Archive, manifest: Manifest) -
         await archive.send_own(name)
 
 
+@contextlib.asynccontextmanager
+async def leaving_snapshots(config: Config, archive: Archive, manifest: Manifest) -> AsyncIterator[None]:
+    """Leave a copy of the manifest beside the tree now and then, and at a good end.
+
+    Raises:
+        ArchiveError: The last one cannot be written; of those before it, that is only logged.
+        ManifestError: Another machine has left its own there meanwhile.
+    """
+
+    async def leave_again() -> None:
+        while True:
+            await asyncio.sleep(config.archive.snapshot_every)
+            try:
+                await leave_snapshot(config, archive, manifest)
+            except ArchiveError as error:
+                log.warning("no copy of the manifest was left: %s", error)
+
+    leaving = asyncio.create_task(leave_again())
+    try:
+        yield
+    finally:
+        leaving.cancel()
+        await asyncio.wait({leaving})
+    await leave_snapshot(config, archive, manifest)
+
+
 async def open_archive(config: Config, *, create: bool) -> Archive:
     """Open the tree, or make a new one; where a disk should be mounted that is not, nothing is made in its place.
 
@@ -131,12 +161,36 @@ async def open_archive(config: Config, *, create: bool) -> Archive:
         ArchiveError: It is not there, or takes no more.
         ManifestError: The manifest says that files are stored, and no tree is there.
     """
+    if not config.archive.root.is_local:
+        return await open_objects(config, create=create)
     path, root = manifest_path(config), config.archive.root.path
     if config.archive.state_dir is not None and path.exists() and not (root / STATE).is_dir():
         with ManifestReader(path) as manifest:
             if manifest.counts().stored:
                 raise ManifestError(f"{path}: {_NO_TREE.format(root=root)}")
     return await LocalArchive.open(root, create=create, min_free_bytes=config.archive.min_free)
+
+
+async def open_objects(
+    config: Config, *, create: bool, is_read_only: bool = False, stage: bool = False, folder: Path | None = None
+) -> ObjectArchive:
+    """Open an archive in a bucket; see `ObjectArchive.open`.
+
+    Args:
+        folder: For drafts and our own files on this machine; None takes the manifest's.
+    Raises:
+        ConfigError: The extra is not installed, or the address or the environment make no sense to the store.
+        ArchiveError: No bucket, no archive, no permission, or a store that does not heed conditions.
+    """
+    settings = config.download
+    bucket = open_bucket(
+        config.archive.root, patience_s=settings.host_patience, stall_s=settings.stall_timeout,
+        connect_s=settings.connect_timeout,
+    )  # fmt: skip
+    return await ObjectArchive.open(
+        bucket, folder or manifest_path(config).parent, create=create, min_free_bytes=config.archive.min_free,
+        is_read_only=is_read_only, stage=stage,
+    )  # fmt: skip
 
 
 async def open_manifest(config: Config, archive: Archive, *, create: bool = True) -> Manifest:
@@ -165,6 +219,11 @@ async def open_manifest(config: Config, archive: Archive, *, create: bool = True
         keeps_versions=config.archive.versions != 0,
     )  # fmt: skip
     try:
+        if not await archive.is_own_current(path.name):
+            raise ManifestError(
+                f"{archive.place}: another machine has written this archive since this one last did: let one machine "
+                "at a time write it. 'mirror rebuild' begins from the manifest that it left there"
+            )
         if tree_id is None and (manifest.is_new or not await manifest.has_stored()):
             await archive.set_archive_id(manifest.archive_id)
         elif tree_id != manifest.archive_id:

@@ -10,7 +10,7 @@ from mirror.config import Config
 from mirror.errors import MirrorError
 from mirror.fetching import Fetching
 from mirror.leftovers import drop_versions
-from mirror.opening import leave_snapshot, open_archive, open_manifest, open_transport, retry_policy, setup_of
+from mirror.opening import leaving_snapshots, open_archive, open_manifest, open_transport, retry_policy, setup_of
 from mirror.pipeline import GroupLimits
 from mirror.tally import Tally
 from mirror.timetable import follow
@@ -53,13 +53,13 @@ async def opened_run(
             rooms.callback(following.cancel)
         limits = GroupLimits(outcomes=settings.group_drafts, bytes=settings.group_bytes, wait_s=settings.group_wait)
         try:
-            yield Fetching(
-                archive=archive, manifest=manifest, transport=transport, retry=retry_policy(config), limits=limits,
-                tally=tally, stop=stop or asyncio.Event(), crew=crew,
-            )  # fmt: skip
-            if config.archive.versions != "all":
-                await drop_versions(archive, manifest, most_bytes=config.archive.versions)
-            await leave_snapshot(config, archive, manifest)
+            async with leaving_snapshots(config, archive, manifest):
+                yield Fetching(
+                    archive=archive, manifest=manifest, transport=transport, retry=retry_policy(config), limits=limits,
+                    tally=tally, stop=stop or asyncio.Event(), crew=crew,
+                )  # fmt: skip
+                if config.archive.versions != "all":
+                    await drop_versions(archive, manifest, most_bytes=config.archive.versions)
         except BaseExceptionGroup as group:
             raise _first_cause(group) from group
 

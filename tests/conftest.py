@@ -9,7 +9,7 @@ import pytest
 
 from tests.certificates import Certificates, make_certificates
 
-pytest_plugins = ["tests.secret_watch", "tests.s3_server", "pytester"]
+pytest_plugins = ["tests.secret_watch", "tests.s3_server", "tests.azure_server", "pytester"]
 
 hypothesis.settings.register_profile("quick", deadline=None)
 hypothesis.settings.register_profile("slow", max_examples=1000, deadline=None)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import secrets
 import signal
 import socket
@@ -68,7 +69,8 @@ class S3Server:
     def requests(self) -> list[str]:
         """Every request so far, as ``PUT /bucket/key``."""
         lines = self.log.read_text("utf-8", "replace").splitlines()
-        return [line.split('"')[1].split("m", 1)[-1].rpartition(" HTTP/")[0] for line in lines if " HTTP/" in line]
+        found = [re.search(r"((?:GET|HEAD|PUT|POST|DELETE) /\S*) HTTP/", line) for line in lines]
+        return [each[1] for each in found if each]
 
     def pause(self) -> None:
         """Let it answer nothing, as a machine that hangs."""

@@ -15,6 +15,7 @@ from mirror.archive.objects.archive import ObjectArchive
 from mirror.archive.seam import Bytes
 from mirror.errors import ArchiveError, MismatchError
 from mirror.root import parse_root
+from tests.azure_server import AzureServer
 from tests.s3_server import S3Server, memory_bucket
 
 Opener = Callable[[], Awaitable[Archive]]
@@ -49,7 +50,14 @@ def on_s3(request: pytest.FixtureRequest, folder: Path) -> Opener:
     return lambda: ObjectArchive.open(open_bucket(root), folder, create=True)
 
 
-OPENERS = [local, in_memory, in_memory_staged, on_s3]
+def on_azure(request: pytest.FixtureRequest, folder: Path) -> Opener:
+    """An archive in a container of a real server that speaks as Azure does."""
+    server: AzureServer = request.getfixturevalue("azure")
+    root = parse_root(f"az://{server.new_container()}/club/photos")
+    return lambda: ObjectArchive.open(open_bucket(root), folder, create=True)
+
+
+OPENERS = [local, in_memory, in_memory_staged, on_s3, pytest.param(on_azure, marks=pytest.mark.slow)]
 
 
 @pytest.fixture(params=OPENERS, ids=lambda each: each.__name__)

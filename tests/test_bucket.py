@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from mirror.errors import (
     OccupiedError,
 )
 from mirror.root import parse_root
-from tests.s3_server import S3Server, free_port, memory_bucket
+from tests.s3_server import S3Server, free_port, memory_bucket, required
 
 if TYPE_CHECKING:
     from mirror.archive.objects.bucket import Bucket
@@ -107,6 +108,18 @@ async def test_long_listing_comes_in_pages(s3: S3Server) -> None:
     assert len([each for each in s3.requests() if each.startswith(f"GET /{name}?")]) == 2
 
 
+async def test_strange_names_of_others_do_not_stop_a_listing(s3: S3Server) -> None:
+    """Folders that a console made are borne with; a name that no path can be is told."""
+    name = s3.new_bucket()
+    bucket = open_bucket(parse_root(f"s3://{name}/p"))
+    await bucket.put("a/1.jpg", b"x")
+    s3.plainly("PUT", f"/{name}/p/a/", b"")
+    assert "a/1.jpg" in await names(bucket)
+    s3.plainly("PUT", f"/{name}/p/a//b.jpg", b"y")
+    with pytest.raises(ArchiveError, match=r"can be listed: p/a//b\.jpg"):
+        await names(bucket)
+
+
 async def test_missing_bucket_is_named(s3: S3Server) -> None:
     """A bucket that is not there is named, as what it is."""
     bucket = open_bucket(parse_root("s3://no-such-club/photos"))
@@ -136,6 +149,15 @@ async def refusals(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[tuple[
             status=status, headers={"ETag": '"1"'}, text=f"<Error><Code>{code}</Code><Message>hush</Message></Error>"
         )
 
+    async with _serving(answer, monkeypatch):
+        yield answers
+
+
+@asynccontextmanager
+async def _serving(
+    answer: Callable[[web.Request], Awaitable[web.StreamResponse]], monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[None]:
+    """Let a store of our own answer all requests."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
     runner = web.AppRunner(app)
@@ -144,7 +166,7 @@ async def refusals(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[tuple[
     await web.TCPSite(runner, "127.0.0.1", port).start()
     for name, value in (("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}"), ("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "hush")):  # fmt: skip
         monkeypatch.setenv(name, value)
-    yield answers
+    yield
     await runner.cleanup()
 
 
@@ -168,11 +190,46 @@ async def test_refusal_is_told_and_not_repeated(
     assert ("hush" in str(caught.value), isinstance(caught.value, AwayError), len(refusals)) == (False, False, 1)
 
 
-async def test_trouble_is_waited_out(refusals: list[tuple[int, str]]) -> None:
-    """A store that asks for fewer requests, or breaks down, is asked again."""
-    refusals += [(503, "SlowDown"), (500, "InternalError"), (503, "SlowDown"), (503, "SlowDown")]
+async def test_interrupted_read_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body that breaks off, again and again, is asked for from there on, as long as it is the same object."""
+    asked: list[tuple[str, str]] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append((request.headers.get("Range", ""), request.headers.get("If-Match", "")))
+        start = int(request.headers.get("Range", "bytes=0-")[6:].partition("-")[0])
+        headers = {
+            "ETag": '"1"',
+            "Last-Modified": "Wed, 25 Nov 2026 12:00:00 GMT",
+            "Content-Length": str(len(LARGE) - start),
+        }
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{len(LARGE) - 1}/{len(LARGE)}"
+        response = web.StreamResponse(status=206 if start else 200, headers=headers)
+        await response.prepare(request)
+        await response.write(LARGE[start : start + 400_000])
+        if start + 400_000 < len(LARGE):
+            assert request.transport is not None
+            request.transport.abort()
+        return response
+
+    async with _serving(answer, monkeypatch):
+        body, facts = await open_bucket(parse_root("s3://club/photos")).get("a")
+    assert (body == LARGE, facts.size_bytes) == (True, len(LARGE))
+    # The library goes on by itself a few times, and compares what comes; then we ask.
+    assert len([ranged for ranged, _ in asked if ranged]) > 2
+    assert {match for _, match in asked} == {"", '"1"'}
+
+
+async def test_trouble_is_waited_out(refusals: list[tuple[int, str]], caplog: pytest.LogCaptureFixture) -> None:
+    """A store that asks for fewer requests, or breaks down, is asked again; that is told once, and its end."""
+    refusals += [(503, "SlowDown"), (500, "InternalError"), *[(503, "SlowDown")] * 5]
     await open_bucket(parse_root("s3://club/photos")).put("a", b"x")
     assert refusals == []
+    told = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert told == [
+        "s3://club/photos: cannot write a: the store has trouble (SlowDown): asking again",
+        "s3://club/photos: the store answers again",
+    ]
 
 
 async def test_store_that_is_away_for_too_long_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,3 +250,20 @@ async def test_missing_credentials_are_asked_for(monkeypatch: pytest.MonkeyPatch
     bucket = open_bucket(parse_root("s3://club/photos"), patience_s=0.1)
     with pytest.raises(ArchiveError, match="AWS_ACCESS_KEY_ID"):
         await bucket.head("a")
+
+
+async def test_profile_of_other_tools_is_used(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no key is in the environment, that of a profile in ~/.aws signs the requests."""
+    required("boto3")
+    name = s3.new_bucket()
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws/credentials").write_text(
+        "[default]\naws_access_key_id = profiled\naws_secret_access_key = hush\n"
+    )
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    assert await names(open_bucket(parse_root(f"s3://{name}/p"), patience_s=0.1)) == []
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(ConfigError, match="nobody"):
+        open_bucket(parse_root(f"s3://{name}/p"))

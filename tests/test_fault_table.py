@@ -20,6 +20,7 @@ CASES = {
     "Rules of listing": " ".join(f"L{number:02}" for number in range(1, 27)),
     "States of an asset": " ".join(f"N{number:02}" for number in range(1, 13)),
     "Odd answers of the service": " ".join(f"V{number:02}" for number in range(1, 13)),
+    "Buckets": " ".join(f"O{number:02}" for number in range(1, 15)),
 }
 FEWEST_PROMISES = 10
 

@@ -117,6 +117,11 @@ class LocalArchive:
         return self._folder.system.filesystem
 
     @property
+    def has_labels(self) -> bool:
+        """A file has a name, and nothing beside it."""
+        return False
+
+    @property
     def is_on_network(self) -> bool:
         """Whether its disk is another machine's, as the type of the file system tells."""
         return self._folder.system.is_on_network

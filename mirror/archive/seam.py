@@ -150,6 +150,10 @@ class Archive(Protocol):
         """What it lies on: the type of the file system as the mount table names it, or the kind of store."""
 
     @property
+    def has_labels(self) -> bool:
+        """Whether it keeps photo id and bibs beside the bytes."""
+
+    @property
     def is_on_network(self) -> bool:
         """Whether a manifest inside it would lie on another machine's disk."""
 

@@ -36,9 +36,8 @@ async def open_shared(root: ArchiveRoot, folder: Path, *, token: str, min_free_b
 async def _open(root: ArchiveRoot, folder: Path, min_free_bytes: int) -> Archive:
     if root.is_local:
         return await LocalArchive.open(root.path, create=False, min_free_bytes=min_free_bytes, is_shared=True)
-    from mirror.archive.objects.archive import ObjectArchive  # noqa: PLC0415 - its library is an extra
-    from mirror.archive.objects.bucket import Bucket  # noqa: PLC0415
+    from mirror.archive.objects import open_bucket  # noqa: PLC0415 - its library is an extra
+    from mirror.archive.objects.archive import ObjectArchive  # noqa: PLC0415
 
-    return await ObjectArchive.open(
-        Bucket.open(root), folder, create=False, min_free_bytes=min_free_bytes, stage=True
-    )  # fmt: skip
+    bucket = open_bucket(root)
+    return await ObjectArchive.open(bucket, folder, create=False, min_free_bytes=min_free_bytes, stage=True)

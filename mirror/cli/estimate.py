@@ -31,7 +31,7 @@ def show_estimate(estimate: Estimate) -> None:
         table.add_row(f"  {each.variant}", count_text(each.files, "file"), size, Text(_BASES[each.basis], style="dim"))
     table.add_row("  all", count_text(estimate.files, "file"), size_text(estimate.bytes), style="bold")
     out.print(table)
-    if estimate.has_room:
+    if estimate.has_room and estimate.free_bytes is not None:
         kept = size_text(estimate.min_free_bytes)
         out.print(f"  disk: {size_text(estimate.free_bytes)} free, of which {kept} must stay free: it fits")
     out.print("\nThe same command without --dry-run fetches them.")

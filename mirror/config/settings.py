@@ -122,6 +122,7 @@ class ArchiveSettings(Section):
     min_free: Size = 10**9
     versions: AllOrSize = "all"
     state_dir: MaybePath = None
+    snapshot_every: Wait = 900.0
 
     @property
     def manifest(self) -> Path:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from mirror.manifest import choice, passes, planning, races, recording, refused, selection, summary
+from mirror.manifest import bibs, choice, passes, planning, races, recording, refused, selection, summary
 from mirror.manifest.rows import (
     Commit,
     HeldRow,
@@ -171,6 +171,10 @@ class Manifest(ManifestThread):
         Drafts whose asset is wanted no more, or is listed elsewhere by now, are not in the answer.
         """
         return await self._write_durably(recording.prepare_commit, group)
+
+    async def bibs_of(self, asset_ids: Sequence[int]) -> list[tuple[int, str]]:
+        """The bibs on the photos of assets, in the source's order: asset id and bib."""
+        return await self._read(bibs.bibs_of, asset_ids)
 
     async def record(self, stored: Sequence[Stored], failed: Sequence[Failed]) -> Recorded:
         """Write down, durably, what became of a group of jobs."""

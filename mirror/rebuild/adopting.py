@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mirror.archive import Entry, LocalArchive
+from mirror.archive import Archive, Entry
 from mirror.archive.names import is_text
 from mirror.asset_ref import AssetNames, AssetRef
 from mirror.errors import ArchiveError
@@ -52,7 +52,7 @@ class Adoption:
         reader: Reads the files that may be what an asset holds.
     """
 
-    archive: LocalArchive
+    archive: Archive
     manifest: RebuiltManifest
     names: AssetNames
     tally: Tally
@@ -107,7 +107,7 @@ class Adoption:
     async def _note_trouble(self, entry: Entry) -> None:
         if is_text(entry.key) and await self.manifest.has_keys_below(entry.key):
             raise ArchiveError(
-                f"{self.archive.root}: cannot look into {printable(entry.key)}, where stored files should lie: "
+                f"{self.archive.place}: cannot look into {printable(entry.key)}, where stored files should lie: "
                 f"{entry.trouble}"
             )
         self.findings.note("unmatched", entry.key, entry.trouble)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mirror.archive import Entry, Inspection, LocalArchive
+from mirror.archive import Archive, Entry, Inspection
 from mirror.errors import FetchError
 from mirror.imagecheck import Picture
 from mirror.one_try import examine
@@ -38,7 +38,7 @@ class Reader:
         largest_bytes: No asset is larger: what is, is not read at all.
     """
 
-    archive: LocalArchive
+    archive: Archive
     tally: Tally
     largest_bytes: int
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from mirror.archive import LocalArchive
+from mirror.archive import Archive, LocalArchive
 from mirror.asset_ref import AssetNames
 from mirror.commit import Committer
 from mirror.config import Config
@@ -15,7 +15,7 @@ from mirror.layout import DEFAULT_TEMPLATE
 from mirror.manifest import RebuiltManifest, Workshop
 from mirror.manifest.text import now_text
 from mirror.model import PassReport, Scope
-from mirror.opening import PROGRAM, manifest_path, open_source, open_transport
+from mirror.opening import PROGRAM, manifest_path, open_objects, open_source, open_transport
 from mirror.passes import Passes
 from mirror.rebuild.adopting import Adoption, Glance, is_litter
 from mirror.rebuild.basis import Basis, choose_basis
@@ -62,12 +62,14 @@ async def run_rebuild(
         workshop = await asyncio.to_thread(Workshop, manifest_path(config))
         rooms.callback(workshop.close)
         tree_id = await archive.archive_id()
+        snapshot = archive.own_file(manifest_path(config).name)
+        await archive.fetch_own(snapshot.name)
         begun = await asyncio.to_thread(
-            choose_basis, workshop, manifest_path(config), archive.state, given=basis, tree_id=tree_id
+            choose_basis, workshop, manifest_path(config), snapshot.parent, given=basis, tree_id=tree_id
         )
         manifest = await RebuiltManifest.open(
             workshop.draft, create=True, program=PROGRAM, template=config.archive.template,
-            is_on_network=archive.is_on_network and config.archive.state_dir is None,
+            is_on_network=archive.is_on_network and not config.archive.is_manifest_apart,
             keeps_versions=config.archive.versions != 0,
         )  # fmt: skip
         rooms.push_async_callback(manifest.aclose)
@@ -79,8 +81,10 @@ async def run_rebuild(
         return await this.install(workshop)
 
 
-async def _open_archive(config: Config) -> LocalArchive:
+async def _open_archive(config: Config) -> Archive:
     """Open the tree; one whose own folder was lost gets it again, but an empty folder is no tree."""
+    if not config.archive.root.is_local:
+        return await open_objects(config, create=True)
     root = config.archive.root.path
     if not await asyncio.to_thread(_holds_anything, root):
         raise ManifestError(f"{root}: {_NOTHING}")
@@ -98,7 +102,7 @@ class _Rebuild:
     """The joints of one rebuild; every decision is made elsewhere."""
 
     def __init__(
-        self, config: Config, archive: LocalArchive, manifest: RebuiltManifest, basis: Basis, tally: Tally,
+        self, config: Config, archive: Archive, manifest: RebuiltManifest, basis: Basis, tally: Tally,
         *, is_offline: bool,
     ) -> None:  # fmt: skip
         self.config = config
@@ -133,7 +137,7 @@ class _Rebuild:
         """
         self.tally.phase = "reading the tree"
         self.glance = await self.adoption.glance()
-        root = self.archive.root
+        root = self.archive.place
         if not self.glance.files and tree_id is None:
             raise ManifestError(f"{root}: {_NOTHING}")
         if self.is_offline and self.basis.path is None:
@@ -165,7 +169,7 @@ class _Rebuild:
             configured = self._passes(source)
             await _read(configured, targets.targets)
             self.passes = configured.reports
-            _require_complete(self.archive.root, targets, configured.reports)
+            _require_complete(self.archive.place, targets, configured.reports)
             more = self._passes(source)
             await _read(more, _only_in_tree(targets, self.glance))
             self.passes = [*configured.reports, *more.reports]
@@ -209,23 +213,24 @@ class _Rebuild:
             stored_bytes=self.findings.adopted_bytes, failed=self.findings.count("damaged"),
         )  # fmt: skip
         await self.archive.set_archive_id(self.manifest.archive_id)
-        kept = await self.leave_snapshot(workshop) if self.config.archive.state_dir else None
+        kept = await self.leave_snapshot(workshop) if self.config.archive.is_manifest_apart else None
         await self.manifest.aclose()
         replaced = await asyncio.shield(asyncio.to_thread(workshop.install))
         return self.report(wanted, tuple(str(each) for each in (replaced, kept) if each is not None))
 
     async def leave_snapshot(self, workshop: Workshop) -> Path | None:
         """Put a copy into the tree, so that it is whole by itself; returns where an unsound one before it is kept."""
-        path = self.archive.state / manifest_path(self.config).name
+        path = self.archive.own_file(manifest_path(self.config).name)
         kept = await asyncio.to_thread(workshop.keep, path) if path in self.basis.unused else None
         await self.manifest.snapshot_as(path, path=manifest_path(self.config))
+        await self.archive.send_own(path.name)
         return kept
 
     def report(self, wanted: int, kept: tuple[str, ...]) -> RebuildReport:
         """Say what was done."""
         findings = self.findings
         return RebuildReport(
-            archive=str(self.archive.root),
+            archive=self.archive.place,
             manifest=str(manifest_path(self.config)),
             basis=str(self.basis.path or ""),
             is_offline=self.is_offline,
@@ -263,13 +268,13 @@ async def _read(passes: Passes, targets: Sequence[Target]) -> None:
             raise refusal
 
 
-def _require_complete(root: Path, targets: Targets, reports: Sequence[PassReport]) -> None:
+def _require_complete(place: str, targets: Targets, reports: Sequence[PassReport]) -> None:
     reasons = [f"race {race_id}: {error}" if race_id else str(error) for race_id, error in targets.refusals]
     reasons += _gaps(reports)
     if reasons:
         more = f"; and {len(reasons) - _MOST_REASONS} more" if len(reasons) > _MOST_REASONS else ""
         raise AccessError(
-            f"{'; '.join(reasons[:_MOST_REASONS])}{more}. {root} was left as it is, since pictures of what is not "
+            f"{'; '.join(reasons[:_MOST_REASONS])}{more}. {place} was left as it is, since pictures of what is not "
             "listed would be fetched a second time: try again later; leave a race out of the configuration that is "
             "listed no more; or give --offline to go by an earlier manifest alone"
         )

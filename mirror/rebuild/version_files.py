@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mirror.archive import Entry, Inspection, LocalArchive
+from mirror.archive import Archive, Entry, Inspection
 from mirror.archive.names import FOREIGN, VERSIONS
 from mirror.asset_ref import AssetNames
 from mirror.manifest import Claim, OldVersion, Owner, RebuiltManifest
@@ -29,7 +29,7 @@ class _Place:
 class VersionFiles:
     """Brings the record of versions and the files among them together; use it after all assets were adopted."""
 
-    archive: LocalArchive
+    archive: Archive
     manifest: RebuiltManifest
     names: AssetNames
     stamp: str

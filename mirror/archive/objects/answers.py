@@ -2,16 +2,11 @@
 
 import re
 
-from mirror.errors import (
-    AbsentError,
-    ArchiveError,
-    AwayError,
-    ChangedError,
-    DeniedError,
-    OccupiedError,
-)
+from mirror.archive.disk import printable
+from mirror.errors import AbsentError, ArchiveError, AwayError, ChangedError, DeniedError, OccupiedError
 
 _STATUS = re.compile(r"status code: (\d{3})")
+_STRANGE = re.compile(r'Path "([^"]{1,300})"')
 _CODE = re.compile(r"<Code>([A-Za-z0-9._-]{1,60})</Code>")
 _KINDS: dict[str, type[ArchiveError]] = {
     "FileNotFoundError": AbsentError,
@@ -30,7 +25,8 @@ _WORDS: dict[type[ArchiveError], str] = {
 _NO_CREDENTIALS = ("/latest/api/token", "/latest/meta-data/", "/computeMetadata/", "/metadata/identity/", "MissingCred")
 """Asked last by stores' own chains of credentials, where nothing else was found."""
 _FOR_CREDENTIALS = (
-    "no credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or what your store needs"
+    "no credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or what your store needs "
+    "(a profile in ~/.aws needs boto3 beside: pip install boto3)"
 )
 _REFUSED_STATUS = {401, 403}
 _TRANSIENT_STATUS = {408, 409, 429}
@@ -55,6 +51,12 @@ def in_our_words(error: Exception, place: str, doing: str, key: str) -> ArchiveE
         return ArchiveError(f"{place}: there is no bucket of that name at this store, or in this region")
     if "configured region" in text or code in {"PermanentRedirect", "AuthorizationHeaderMalformed"}:
         return ArchiveError(f"{place}: the bucket lies in another region: set AWS_REGION to it")
+    if type(error).__name__ == "InvalidPathError":
+        name = found[1] if (found := _STRANGE.search(text)) else "one"
+        return ArchiveError(
+            f"{what}: no name of an object that can be listed: {printable(name)} (empty, '.' or '..' between slashes); "
+            "rename or delete it with the tool that made it"
+        )
     kind = _KINDS.get(type(error).__name__)
     if status in _REFUSED_STATUS:
         kind = DeniedError
@@ -71,5 +73,4 @@ def in_our_words(error: Exception, place: str, doing: str, key: str) -> ArchiveE
 
 def _first_line(text: str) -> str:
     """The first words of a message that no answer of a store stands in."""
-    line = text.partition("\n")[0][:200]
-    return "".join(each if each.isprintable() else "?" for each in line)
+    return printable(text.partition("\n")[0][:200])

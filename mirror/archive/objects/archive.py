@@ -92,6 +92,11 @@ class ObjectArchive:
         return self.place.partition(":")[0]
 
     @property
+    def has_labels(self) -> bool:
+        """Stores keep a few words beside an object."""
+        return True
+
+    @property
     def is_on_network(self) -> bool:
         """No manifest lies in a bucket."""
         return False
@@ -156,7 +161,7 @@ class ObjectArchive:
     async def check_draft(self, name: str, examine: Callable[[Bytes], T]) -> T | None:
         """Hash a checked draft of an earlier run again."""
         self._require_open()
-        if await self._staging.is_staged(name):
+        if await self._staging.staged_among([name]):
             return await self._staging.check(name, examine)
         return await self._spool.check_draft(name, examine)
 
@@ -173,7 +178,7 @@ class ObjectArchive:
 
     async def discard_drafts(self, names: Collection[str]) -> None:
         """Delete these drafts."""
-        staged = [name for name in names if await self._staging.is_staged(name)]
+        staged = await self._staging.staged_among(names)
         await self._spool.discard_drafts(names)
         await self._staging.discard(staged)
 

@@ -21,13 +21,13 @@ from mirror.root import ArchiveRoot
 
 if TYPE_CHECKING:
     from obstore import Attributes, ObjectMeta, PutMode
-    from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config, S3CredentialProvider
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_AT_ONCE = 16
+_AT_ONCE = 32
 _TRIES = 1000
 _PART_BYTES = 8 * 1024 * 1024
 _PARTS_AT_ONCE = 3
@@ -55,6 +55,7 @@ class Bucket:
         self._retry = RetryPolicy(attempts=_TRIES, first_wait_s=0.5, longest_wait_s=15.0, total_s=patience_s)
         self._stall_s = stall_s
         self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._is_away = False
         self.place = place
 
     @classmethod
@@ -76,7 +77,10 @@ class Bucket:
                 given["copy_if_not_exists"] = "header:if-none-match:*"
         quick: RetryConfig = {"max_retries": 2, "retry_timeout": timedelta(seconds=stall_s)}
         try:
-            store = from_url(root.url, config=given or None, client_options=options, retry_config=quick)
+            store = from_url(
+                root.url, config=given or None, client_options=options, retry_config=quick,
+                credential_provider=_profile(os.environ) if root.url.startswith("s3:") else None,
+            )  # fmt: skip
         except (BaseError, ValueError, OSError) as error:
             raise ConfigError(str(in_our_words(error, root.url, "open", ""))) from None
         return cls(store, root.url, patience_s=patience_s, stall_s=stall_s)
@@ -119,7 +123,8 @@ class Bucket:
             options: Any = {"range": {"offset": done}, "if_match": seen} if done else {}
             async with asyncio.timeout(self._stall_s):
                 found = await self._store.get_async(key, options=options)
-            facts = facts or _facts(found.meta, found.attributes)
+            if facts is None or not done:
+                facts = _facts(found.meta, found.attributes)
             seen = facts.etag
             pieces = aiter(found.stream(_PIECE_BYTES))
             while True:
@@ -233,22 +238,50 @@ class Bucket:
         async def once() -> T:
             try:
                 async with self._slots, asyncio.timeout(limit_s):
-                    return await ask()
+                    answer = await ask()
             except TimeoutError:
                 error: ArchiveError = AwayError(f"{self.place}: cannot {doing} {key}: the store did not answer in time")
             except (BaseError, NotImplementedError, OSError, ValueError) as refusal:
                 error = in_our_words(refusal, self.place, doing, key)
-            if isinstance(error, AwayError):
-                log.warning("%s", error)
+            else:
+                self._note(None)
+                return answer
+            self._note(error)
             raise error
 
         return await call_with_retry(once, self._retry)
+
+    def _note(self, error: ArchiveError | None) -> None:
+        """Say that the store is away, and that it is back, and not once for each request under way."""
+        is_away = isinstance(error, AwayError)
+        if is_away:
+            log.log(logging.INFO if self._is_away else logging.WARNING, "%s: asking again", error)
+        elif self._is_away:
+            log.warning("%s: the store answers again", self.place)
+        self._is_away = is_away
 
 
 def _is_on_loopback(environ: Mapping[str, str]) -> bool:
     """Whether the store is a process of this machine: only there may a request travel in the open."""
     address = next((environ[each] for each in _ENDPOINTS if environ.get(each)), "")
     return address.startswith("http://") and urlsplit(address).hostname in _LOOPBACK
+
+
+def _profile(environ: Mapping[str, str]) -> "S3CredentialProvider | None":
+    """Find credentials in the profiles of AWS's own tools, which the library leaves to boto3."""
+    folder = Path.home() / ".aws"
+    has_profiles = environ.get("AWS_PROFILE") or (folder / "credentials").exists() or (folder / "config").exists()
+    if environ.get("AWS_ACCESS_KEY_ID") or not has_profiles:
+        return None
+    try:
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - not everybody has boto3, nor needs it
+        from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415
+    except ImportError:
+        return None
+    try:
+        return Boto3CredentialProvider()
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigError(f"no credentials from the profiles in {folder}: {error}") from None
 
 
 def _facts(meta: "ObjectMeta", attributes: "Attributes") -> ObjectFacts:

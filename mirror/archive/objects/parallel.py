@@ -6,7 +6,7 @@ from typing import TypeVar
 
 A = TypeVar("A")
 T = TypeVar("T")
-_WORKERS = 16
+_WORKERS = 32
 
 
 async def for_each(things: Sequence[A], do: Callable[[A], Awaitable[T]]) -> list[T]:

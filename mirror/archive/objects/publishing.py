@@ -3,7 +3,8 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from mirror.archive import names
@@ -43,10 +44,11 @@ class Publisher:
             if each.keep_as is not None and not each.keep_as.startswith(names.VERSIONS + "/"):
                 raise ArchiveError(f"no key for a version: {each.keep_as!r}")
             names.split_key(each.key)
-        moved = await for_each(group, self._publish)
+        staged = set(await self._staging.staged_among([each.draft for each in group]))
+        moved = await for_each(group, lambda each: self._publish(each, is_staged=each.draft in staged))
         return [pair for pairs in moved for pair in pairs]
 
-    async def _publish(self, each: Publication) -> list[tuple[str, str]]:
+    async def _publish(self, each: Publication, *, is_staged: bool) -> list[tuple[str, str]]:
         draft = names.parse_draft(each.draft, 0)
         if draft is None or draft.sha256 is None:
             raise ArchiveError(f"not a checked draft: {each.draft!r}")
@@ -57,47 +59,56 @@ class Publisher:
                 moved += await self._keep(each.key, there, each.keep_as)
             else:
                 moved.append((each.key, await self._move_away(each.key)))
+        if not is_staged and draft.size_bytes <= _LARGE_BYTES:
+            moved += await self._give_key(each, draft, there, partial(self._put, each, draft))
+            return moved
+        if not is_staged:
+            await self._stage(each, draft.sha256)
+        moved += await self._give_key(each, draft, there, partial(self._copy_in, each, draft))
+        await self._staging.discard([each.draft])
+        return moved
+
+    async def _give_key(
+        self, each: Publication, draft: KeptDraft, there: ObjectFacts | None, write: Callable[..., Awaitable[None]]
+    ) -> list[tuple[str, str]]:
+        """Write until it is there, each time only over what was seen; says what had to be moved."""
+        moved: list[tuple[str, str]] = []
         for _ in range(_TRIES):
             try:
-                await self._write(each, draft, draft.sha256, there)
+                await write(there)
             except (OccupiedError, ChangedError):
                 there = await self._bucket.find(each.key)
-                if there is not None and await self._shelf.holds(there, draft.size_bytes, draft.sha256):
+                if there is None:
+                    continue
+                if await self._shelf.holds(there, draft.size_bytes, draft.sha256 or b""):
                     return moved  # an earlier try arrived, and only its answer was lost
-                if there is not None:
-                    moved.append((each.key, await self._move_away(each.key)))
+                moved.append((each.key, await self._move_away(each.key)))
             else:
                 return moved
         raise ArchiveError(f"{self._bucket.place}: cannot store {each.key}: somebody else keeps writing it")
 
-    async def _write(self, each: Publication, draft: KeptDraft, sha256: bytes, there: ObjectFacts | None) -> None:
-        is_staged = await self._staging.is_staged(each.draft)
-        if not is_staged and draft.size_bytes <= _LARGE_BYTES:
-            with self._body(each.draft, draft.size_bytes) as body:
-                labels = labels_of(sha256, body[:16], photo_id=each.photo_id, bibs=each.bibs)
-                etag = there.etag if there is not None else None
-                await self._bucket.put(each.key, body, labels=labels, is_new=there is None, if_etag=etag)
-            return
-        if not is_staged:
-            await self._stage(each, sha256)
-        await self._copy_in(self._staging.key(each.draft), each.key, draft, there)
-        await self._staging.discard([each.draft])
+    async def _put(self, each: Publication, draft: KeptDraft, there: ObjectFacts | None) -> None:
+        with self._body(each.draft, draft.size_bytes) as body:
+            labels = labels_of(draft.sha256 or b"", body[:16], photo_id=each.photo_id, bibs=each.bibs)
+            etag = there.etag if there is not None else None
+            await self._bucket.put(each.key, body, labels=labels, is_new=there is None, if_etag=etag)
 
     async def _stage(self, each: Publication, sha256: bytes) -> None:
         with (self._drafts / each.draft).open("rb") as file:
             labels = labels_of(sha256, file.read(16), photo_id=each.photo_id, bibs=each.bibs)
         await self._staging.send(self._drafts / each.draft, labels)
 
-    async def _copy_in(self, staged: str, key: str, draft: KeptDraft, there: ObjectFacts | None) -> None:
+    async def _copy_in(self, each: Publication, draft: KeptDraft, there: ObjectFacts | None) -> None:
         """Copy to the key, if what lies there is what was seen: not every store heeds a condition on a copy.
 
         Raises:
             OccupiedError: Something else lies there.
         """
+        key = each.key
         found = await self._bucket.find(key)
         if (found and found.etag) != (there and there.etag):
             raise OccupiedError(f"{self._bucket.place}: {key} is not what it was")
-        await self._bucket.copy(staged, key, is_new=found is None, size_bytes=draft.size_bytes)
+        await self._bucket.copy(self._staging.key(each.draft), key, is_new=found is None, size_bytes=draft.size_bytes)
         # A store may answer a copy with a good status and an error behind it.
         copied = await self._bucket.head(key)
         if copied.size_bytes != draft.size_bytes:

@@ -2,15 +2,16 @@
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from mirror.archive import names
 from mirror.archive.disk import in_plain_words
-from mirror.archive.objects.labels import labels_of, sha256_in
+from mirror.archive.objects.labels import labels_of
 from mirror.archive.seam import Bytes, Draft, KeptDraft
-from mirror.errors import ArchiveError
+from mirror.errors import AbsentError, ArchiveError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,9 +39,9 @@ class Staging:
         """Name the object of a draft."""
         return f"{_HOME}/{name}"
 
-    async def is_staged(self, name: str) -> bool:
-        """Whether a draft lies in the bucket and not on this machine; asks the disk alone."""
-        return not await asyncio.to_thread((self._drafts / name).exists)
+    async def staged_among(self, names: Collection[str]) -> list[str]:
+        """Name the drafts that lie in the bucket, and not on this machine; asks the disk alone."""
+        return await asyncio.to_thread(lambda: [name for name in names if not (self._drafts / name).exists()])
 
     async def send(self, file: Path, labels: Mapping[str, str]) -> None:
         """Bring a checked draft of this machine into the bucket."""
@@ -68,11 +69,11 @@ class Staging:
         kept = names.parse_draft(name, 0)
         if kept is None or kept.sha256 is None:
             return None
-        found = await self._bucket.find(self.key(name))
-        if found is None or found.size_bytes != kept.size_bytes or sha256_in(found.labels) != kept.sha256:
+        try:
+            body, _ = await self._bucket.get(self.key(name))
+        except AbsentError:
             return None
-        body, _ = await self._bucket.get(self.key(name))
-        return await asyncio.to_thread(examine, body)
+        return await asyncio.to_thread(_checked, body, kept, examine)
 
     async def discard(self, doomed: Sequence[str]) -> None:
         """Delete these drafts."""
@@ -105,6 +106,11 @@ class Staging:
             yield
         except OSError as error:
             raise ArchiveError(f"{self._drafts}: cannot {doing} {name}: {in_plain_words(error)}") from error
+
+
+def _checked(body: bytes, kept: KeptDraft, examine: Callable[[Bytes], T]) -> T | None:
+    is_right = (len(body), hashlib.sha256(body).digest()) == (kept.size_bytes, kept.sha256)
+    return examine(body) if is_right else None
 
 
 class StagedDraft:
