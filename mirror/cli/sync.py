@@ -1,6 +1,7 @@
 """``mirror sync``: fetch what is new."""
 
 import shlex
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -136,7 +137,12 @@ def _rate_for_this_run(text: str) -> dict[str, object]:
 
 def teller(*, is_quiet: bool) -> "Callable[[str], None]":
     """Make what says a line to a person on standard error, above whatever view stands there."""
-    return lambda text: None if is_quiet else typer.echo(text, err=True)
+
+    def tell(text: str) -> None:
+        if not is_quiet:
+            sys.stderr.write(f"{text}\n")
+
+    return tell
 
 
 async def _sync(
