@@ -1,4 +1,4 @@
-"""Finding out whether a store keeps the promises that everything else rests on."""
+"""Does a store keep its promises? Asked once, before anything rests on it."""
 
 import secrets
 from typing import TYPE_CHECKING
