@@ -1,7 +1,7 @@
 """The crew and its stations, without an engine of others: shares, news of hosts, lost workers, stops."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -126,7 +126,7 @@ async def planned(source: SourceSimulator, folder: Path, **settings: str) -> Asy
 
 async def fetch_with(
     config: Config, engine: LoopEngine, *, stop: asyncio.Event | None = None, places: int = 0,
-    on_crew: Callable[[Crew], None] = lambda _: None,
+    device: str = "",
 ) -> tuple[RunReport, Crew]:  # fmt: skip
     """Fetch what is planned with workers of a loop engine."""
     archive = await open_archive(config, create=False)
@@ -134,8 +134,8 @@ async def fetch_with(
     transport = open_transport(config)
     await archive.leave_token("token")
     setup = replace(setup_of(config, archive), run_key="run", token="token")
+    setup = replace(setup, device=device or setup.device)
     crew = Crew(engine, setup, places=places or setup.line.most_requests)
-    on_crew(crew)
     fetching = Fetching(
         archive=archive, manifest=manifest, transport=transport, retry=retry_policy(config),
         limits=GroupLimits(wait_s=0.05), tally=Tally(), stop=stop or asyncio.Event(), crew=crew,
@@ -168,6 +168,15 @@ async def test_lost_worker_leaves_its_jobs_to_others(tmp_path: Path) -> None:
         report, _ = await fetch_with(config, engine)
         assert report.is_everything_stored
         assert engine.workers == ["c"]
+        Judge.of(source.race).check_ended(tmp_path / "photos")
+
+
+async def test_workers_of_another_machine_flush_their_own_drafts(tmp_path: Path) -> None:
+    """Where the client's flush does not reach what a worker wrote, the worker flushes, and the run completes."""
+    async with SourceSimulator(photos=30) as source, planned(source, tmp_path) as config:
+        engine = LoopEngine(tmp_path / "own", "a", "b", version=__version__)
+        report, _ = await fetch_with(config, engine, device="another machine")
+        assert report.is_everything_stored
         Judge.of(source.race).check_ended(tmp_path / "photos")
 
 
