@@ -111,6 +111,14 @@ class AccessError(MirrorError):
         self.ends_run = ends_run
 
 
+class ClusterError(MirrorError):
+    """The cluster that was to fetch is no longer there, or none of its workers is."""
+
+
+class WorkerLostError(ClusterError):
+    """One worker of a cluster has died, or is cut off: its jobs go to others."""
+
+
 class ArchiveError(MirrorError):
     """The archive takes no more: full, read-only, I/O error, SQLite's own included."""
 

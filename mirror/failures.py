@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from mirror.cluster import ClusterWish
 from mirror.config import Config
 from mirror.manifest import Manifest, Trouble
 from mirror.model import RunReport
@@ -33,12 +34,14 @@ def advice(trouble: Trouble) -> str:
 
 
 async def retry(
-    config: Config, asset_ids: Sequence[int], *, stop: asyncio.Event | None = None, tally: Tally | None = None
-) -> RunReport:
+    config: Config, asset_ids: Sequence[int], *, stop: asyncio.Event | None = None, tally: Tally | None = None,
+    cluster: ClusterWish | None = None,
+) -> RunReport:  # fmt: skip
     """Try assets that failed once more, what was set aside and what is gone too; no listing is read.
 
     Args:
         asset_ids: As `FailureReader.asset_ids` gives them; what was stored meanwhile is left alone.
+        cluster: Who is to fetch, if not this process.
     Returns:
         What became of them.
     Raises:
@@ -49,4 +52,4 @@ async def retry(
     async def choose(_: Manifest) -> Sequence[int]:
         return asset_ids
 
-    return await run_fetch(config, command="retry", choose=choose, stop=stop, tally=tally)
+    return await run_fetch(config, command="retry", choose=choose, stop=stop, tally=tally, cluster=cluster)

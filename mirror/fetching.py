@@ -6,7 +6,8 @@ import logging
 from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 
-from mirror.archive import Archive
+from mirror.archive import Archive, KeptDraft
+from mirror.cluster import Crew, Duties
 from mirror.commit import Committer
 from mirror.download import Downloads
 from mirror.errors import FetchError
@@ -14,7 +15,7 @@ from mirror.feed import Feed
 from mirror.leftovers import adopt_drafts, sweep_drafts
 from mirror.manifest import Manifest
 from mirror.model import Failed, Fetched, Job, Postponed, RunReport, Stored
-from mirror.pipeline import GroupLimits, run
+from mirror.pipeline import GroupLimits, drive, run
 from mirror.retry import RetryPolicy
 from mirror.tally import Tally
 from mirror.transport import Transport
@@ -28,11 +29,12 @@ class Fetching:
     Args:
         limits: When a group of finished drafts is committed.
         stop: When set, transfers end and what is finished is recorded.
+        crew: Workers of a cluster that fetch; without them this process does.
     """
 
     def __init__(
         self, *, archive: Archive, manifest: Manifest, transport: Transport, retry: RetryPolicy,
-        limits: GroupLimits, tally: Tally, stop: asyncio.Event,
+        limits: GroupLimits, tally: Tally, stop: asyncio.Event, crew: Crew | None = None,
     ) -> None:  # fmt: skip
         self.archive = archive
         self.manifest = manifest
@@ -41,9 +43,14 @@ class Fetching:
         self.stop = stop
         self.answered = asyncio.Event()
         """Nothing is fetched before: a refused key fetches nothing."""
-        self.feed = Feed(find_hosts=manifest.hosts, find_jobs=manifest.wanted, hosts=transport)
+        self._hosts = transport if crew is None else crew.hosts
+        self.feed = Feed(find_hosts=manifest.hosts, find_jobs=manifest.wanted, hosts=self._hosts)
         self.committer = Committer(archive=archive, manifest=manifest, on_recorded=self._count_recorded)
-        self._downloads = Downloads(transport=transport, archive=archive, retry=retry, on_retry=self.count_retry)
+        self._kept: dict[int, KeptDraft] = {}
+        self._downloads = Downloads(
+            transport=transport, archive=archive, retry=retry, kept=self._kept, on_retry=self.count_retry
+        )
+        self._crew = crew
         self._limits = limits
         self._started_at = datetime.now(UTC)
         self._run_id = 0
@@ -58,7 +65,7 @@ class Fetching:
     async def adopt(self) -> None:
         """Take over finished drafts of earlier runs; what is to be fetched must be known by now."""
         self._adopted += await adopt_drafts(
-            self.archive, self.manifest, self.committer, into=self._downloads.kept
+            self.archive, self.manifest, self.committer, into=self._kept
         )  # fmt: skip
         self.tally.wanted = await self.manifest.count_wanted()
 
@@ -71,12 +78,30 @@ class Fetching:
 
     async def fetch_all(self) -> None:
         """Take every job to its recorded outcome, until the listing has ended and nothing is left."""
+        if self._crew is not None:
+            await self._fetch_with(self._crew)
+            return
         await run(
             self._jobs(),
             self._download,
             self.committer.commit,
             # More workers than places: those that pause before a retry hold no place at a host.
             workers=2 * self.transport.most_requests,
+            limits=self._limits,
+            stop=self.stop,
+        )
+
+    async def _fetch_with(self, crew: Crew) -> None:
+        """Have the workers of a cluster fetch; what is recorded is recorded here."""
+        duties = Duties(
+            finish=lambda job, again: self.feed.finish(job, again=again),
+            left=lambda: max(0, self.tally.wanted - self.tally.stored - self.tally.failed),
+            tally=self.tally,
+            kept=self._kept,
+        )
+        await drive(
+            lambda put: crew.work(self._jobs(), put, duties),
+            self.committer.commit,
             limits=self._limits,
             stop=self.stop,
         )
@@ -133,7 +158,7 @@ class Fetching:
             failures=missing.groups,
             retries=self.tally.retries,
             api_calls=self.transport.api_calls,
-            closed_hosts=tuple(self.transport.closed_hosts()),
+            closed_hosts=tuple(self._hosts.closed_hosts()),
             is_stopped=self.stop.is_set(),
         )
 

@@ -33,7 +33,8 @@ async def adopt_drafts(
     claimed = [each for each in kept if _is_claimed(each, jobs)]
     await archive.clean_drafts([each.name for each in claimed])
     into |= {each.asset_id: each for each in claimed if each.sha256 is None}
-    finished = [each for each in claimed if each.sha256 is not None]
+    # Workers of a cluster may have left several of one asset: the others are swept at the end.
+    finished = [*{each.asset_id: each for each in claimed if each.sha256 is not None}.values()]
     adopted = 0
     for start in range(0, len(finished), _BATCH):
         group = [

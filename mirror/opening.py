@@ -4,22 +4,21 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
-from functools import partial
 from pathlib import Path
 
 from mirror import __version__
 from mirror.archive import Archive, LocalArchive
 from mirror.archive.objects import open_bucket
 from mirror.archive.objects.archive import ObjectArchive
+from mirror.cluster import Setup
 from mirror.config import Config
 from mirror.errors import ArchiveError, FetchError, ManifestError
 from mirror.hosts import HostRules
 from mirror.manifest import Manifest, ManifestReader
-from mirror.pace import HostPace
 from mirror.retry import RetryPolicy
 from mirror.root import STATE
 from mirror.source import Source
-from mirror.transport import ApiGate, Transport
+from mirror.transport import ApiGate, Line, Transport
 
 log = logging.getLogger(__name__)
 
@@ -45,14 +44,12 @@ def retry_policy(config: Config) -> RetryPolicy:
     )
 
 
-def open_transport(
-    config: Config, *, on_bytes: Callable[[int], None] | None = None, api_gate: ApiGate | None = None
-) -> Transport:
-    """Open the way to the network; no request is made."""
+def line_of(config: Config) -> Line:
+    """Say how the network is to be used; plain data."""
     settings = config.download
     is_fixed = settings.concurrency != "auto"
     most = int(settings.concurrency) if is_fixed else settings.most_requests
-    return Transport(
+    return Line(
         user_agent=f"mirror/{__version__}" + (f" ({config.api.contact})" if config.api.contact else ""),
         rules=HostRules(
             allowed=tuple(settings.allowed_hosts),
@@ -69,17 +66,35 @@ def open_transport(
         most_hops=settings.most_redirects,
         proxy=settings.proxy,
         ca_file=settings.ca_file,
+        is_fixed=is_fixed,
+        start_requests=min(settings.start_requests, most),
+        least_requests=min(settings.least_requests, most),
         most_requests=most,
-        new_pace=partial(
-            HostPace,
-            start=most if is_fixed else min(settings.start_requests, most),
-            least=most if is_fixed else settings.least_requests,
-            most=most,
-            patience_s=settings.host_patience,
-        ),
+        patience_s=settings.host_patience,
         limit_rate_bytes_s=settings.limit_rate,
-        on_bytes=on_bytes,
-        api_gate=api_gate,
+    )
+
+
+def open_transport(
+    config: Config, *, on_bytes: Callable[[int], None] | None = None, api_gate: ApiGate | None = None
+) -> Transport:
+    """Open the way to the network; no request is made."""
+    return line_of(config).open(on_bytes=on_bytes, api_gate=api_gate)
+
+
+def setup_of(config: Config, archive: Archive) -> Setup:
+    """Say what workers of a cluster must know; nothing of the API is in it."""
+    line = line_of(config)
+    return Setup(
+        run_key="",
+        version=__version__,
+        root=config.archive.root,
+        min_free_bytes=config.archive.min_free,
+        token="",
+        device=archive.device,
+        line=line,
+        retry=retry_policy(config),
+        share=line.most_requests,
     )
 
 

@@ -62,6 +62,8 @@ class HostPace:
         self.in_flight = 0
         self.held_until = 0.0
         self.is_closed = False
+        self.throttles = 0
+        """How often the host has throttled, each time counted once."""
         self.breaker = Breaker(patience_s=patience_s)
         self._is_adaptive = least < most
         self._epoch: _Epoch | None = None
@@ -132,16 +134,29 @@ class HostPace:
         epoch.failed += 1
         if not throttled:
             self._maybe_think(now, epoch)
-        elif not was_old and self._is_adaptive:
-            # Those now in flight were sent at the old pace: their being throttled too says nothing new.
-            self._old = self.in_flight
-            self._ceiling = max(self.least + 1, min(self._ceiling, self.limit))
-            self._fall_back(now, self.limit // 2)
+        elif not was_old:
+            self.throttles += 1
+            self._halve(now)
 
     def dropped(self, now: float) -> None:
         """Note a request that ended without saying anything about the host: cancelled, or refused by us."""
         self.breaker.ended()
         self._ended(now)
+
+    def slow(self, now: float) -> None:
+        """Take half as many: the host has throttled another process that shares its places with this one."""
+        if not self._old:
+            self._halve(now)
+
+    def share(self, now: float, most: int) -> None:
+        """Take another upper bound: others share the host's places, and their number has changed."""
+        was_never_throttled, self.most = self._ceiling > self.most, most
+        self._ceiling = most + 1 if was_never_throttled else min(self._ceiling, most + 1)
+        self.least = min(self.least, most) if self._is_adaptive else most
+        if not self._is_adaptive:
+            self.limit = self._base = most
+        elif max(self.limit, self._base) > most:
+            self._fall_back(now, most)
 
     def hold(self, until: float) -> None:
         """Ask the host nothing before a moment."""
@@ -150,6 +165,17 @@ class HostPace:
     def close(self) -> None:
         """Ask the host nothing more in this run."""
         self.is_closed = True
+
+    def trip(self, why: str) -> None:
+        """Ask the host nothing more in this run: it fails everything, as others found out."""
+        self.breaker.why_tripped = self.breaker.why_tripped or why
+
+    def _halve(self, now: float) -> None:
+        if self._is_adaptive:
+            # Those now in flight were sent at the old pace: their being throttled too says nothing new.
+            self._old = self.in_flight
+            self._ceiling = max(self.least + 1, min(self._ceiling, self.limit))
+            self._fall_back(now, self.limit // 2)
 
     def _epoch_at(self, now: float) -> _Epoch:
         if self._epoch is None:

@@ -12,6 +12,10 @@ Download = Callable[[Job], Awaitable[Result | None]]
 """Fetches one asset; None when there is nothing to record: the job was put back."""
 Commit = Callable[[Sequence[Result]], Awaitable[None]]
 """Gives a group its final names and records it; raises what ends the run."""
+Put = Callable[[Result], Awaitable[None]]
+"""Takes an outcome, in its turn."""
+Work = Callable[[Put], Awaitable[None]]
+"""Takes jobs to their outcomes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +36,19 @@ async def run(
     limits: GroupLimits,
     stop: asyncio.Event,
 ) -> None:
-    """Take every job to its recorded outcome.
+    """Take every job to its recorded outcome, with workers in this process; see `drive`."""
+    await drive(lambda put: _work(jobs, download, put, workers), commit, limits=limits, stop=stop)
 
-    Both queues are bounded: the slowest step sets the pace, and memory does not grow with the race. However the
-    workers end, what they finished is committed before this returns or raises; only a cancellation, or a commit
+
+async def drive(work: Work, commit: Commit, *, limits: GroupLimits, stop: asyncio.Event) -> None:
+    """Commit in groups what some work brings, until it ends.
+
+    All queues are bounded: the slowest step sets the pace, and memory does not grow with the race. However the
+    work ends, what it finished is committed before this returns or raises; only a cancellation, or a commit
     that fails, leaves finished drafts to the next run.
 
     Args:
+        work: Is cancelled when it is to end early; until it has ended it may bring more.
         stop: Ends the run early: transfers are cancelled, what is finished is committed.
     Raises:
         ExceptionGroup: Whatever a job source, a download or a commit raised.
@@ -47,22 +57,20 @@ async def run(
     async with asyncio.TaskGroup() as tasks:
         committer = tasks.create_task(_commit_groups(results, commit, limits))
         # Not a child of the group: a worker's error must not cancel the committer before it has drained.
-        work = asyncio.ensure_future(_work(jobs, download, results, workers))
+        working = asyncio.ensure_future(work(results.put))
         stopped = asyncio.ensure_future(stop.wait())
         try:
-            await asyncio.wait({work, stopped, committer}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({working, stopped, committer}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopped.cancel()
-            work.cancel()
-            await asyncio.wait({work})
+            working.cancel()
+            await asyncio.wait({working})
         await results.put(None)
-    if not work.cancelled():
-        work.result()
+    if not working.cancelled():
+        working.result()
 
 
-async def _work(
-    jobs: AsyncGenerator[Job, None], download: Download, results: asyncio.Queue[Result | None], workers: int
-) -> None:
+async def _work(jobs: AsyncGenerator[Job, None], download: Download, put: Put, workers: int) -> None:
     queue: asyncio.Queue[Job | None] = asyncio.Queue(workers)  # maxsize 0 would mean endless
 
     async def feed() -> None:
@@ -75,7 +83,7 @@ async def _work(
     async def work() -> None:
         while (job := await queue.get()) is not None:
             if (result := await download(job)) is not None:
-                await results.put(result)
+                await put(result)
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(feed())

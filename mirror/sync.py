@@ -1,25 +1,23 @@
 """One run: opens the rooms, joins them, closes them."""
 
 import asyncio
-import contextlib
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
+from mirror.cluster import ClusterWish
 from mirror.config import Config
-from mirror.errors import AccessError, MirrorError
+from mirror.errors import AccessError
 from mirror.fetching import Fetching
-from mirror.leftovers import drop_versions, want_vanished
+from mirror.leftovers import want_vanished
 from mirror.manifest import Manifest
 from mirror.model import PassReport, RunReport
-from mirror.opening import leaving_snapshots, open_archive, open_manifest, open_source, open_transport, retry_policy
+from mirror.opening import open_source, retry_policy
 from mirror.passes import Passes
-from mirror.pipeline import GroupLimits
 from mirror.recheck import Rechecked, recheck
 from mirror.records import variants_of
+from mirror.running import opened_run
 from mirror.tally import Tally
 from mirror.targets import Targets, Wish, resolve
-from mirror.timetable import follow
 from mirror.transport import ApiGate
 
 _RACE_DAYS_AT_ONCE = 2
@@ -38,6 +36,7 @@ async def run_sync(
     stop: asyncio.Event | None = None,
     tally: Tally | None = None,
     api_gate: ApiGate | None = None,
+    cluster: ClusterWish | None = None,
 ) -> RunReport:
     """Bring the archive up to date with the source: list, fetch what is wanted, record.
 
@@ -50,6 +49,7 @@ async def run_sync(
         stop: When set, the run ends early and cleanly: what is finished is recorded.
         tally: Counts that a watcher may read while the run is on.
         api_gate: Entered for each API call, where two at once would be too many: other machines call too.
+        cluster: Who is to fetch, if not this process.
     Returns:
         What was done and what is left undone; a listing that failed is in there, not raised.
     Raises:
@@ -59,7 +59,9 @@ async def run_sync(
         ManifestError: The archive is in use, foreign, damaged or of a newer version.
     """
     wishes = wishes_of(config, races)
-    async with _opened(config, stop, tally, create=True, api_gate=api_gate) as fetching:
+    async with opened_run(
+        config, stop, tally, create=True, cluster=cluster, is_recheck=is_recheck, api_gate=api_gate
+    ) as fetching:
         run = _Sync(config, fetching, is_full=is_full, is_recheck=is_recheck, is_loss_believed=is_loss_believed)
         return await run.to_its_end(wishes)
 
@@ -71,6 +73,7 @@ async def run_fetch(
     choose: Choose,
     stop: asyncio.Event | None = None,
     tally: Tally | None = None,
+    cluster: ClusterWish | None = None,
 ) -> RunReport:
     """Fetch chosen assets and nothing else, in the way of a sync but for the listing: the API is asked for nothing.
 
@@ -82,13 +85,14 @@ async def run_fetch(
         choose: Names the assets; it may want stored ones again first (`Manifest.want_again`).
         stop: As for `run_sync`.
         tally: As for `run_sync`.
+        cluster: As for `run_sync`.
     Returns:
         What became of the chosen ones: ``missing``, ``gone`` and ``exit_code`` speak of them alone.
     Raises:
         ArchiveError: There is no archive, or it takes no more.
         ManifestError: The archive is in use, foreign, damaged or of a newer version.
     """
-    async with _opened(config, stop, tally, create=False) as fetching:
+    async with opened_run(config, stop, tally, create=False, cluster=cluster) as fetching:
         await fetching.begin(command)
         await fetching.manifest.choose(await choose(fetching.manifest))
         await fetching.adopt()
@@ -97,41 +101,6 @@ async def run_fetch(
         report = await fetching.finish()
         await fetching.end(report, exit_code=report.exit_code)
         return report
-
-
-@contextlib.asynccontextmanager
-async def _opened(
-    config: Config, stop: asyncio.Event | None, tally: Tally | None, *, create: bool, api_gate: ApiGate | None = None
-) -> AsyncIterator[Fetching]:
-    """Open what every run needs; of several failures at once, the one that ended the run is raised."""
-    tally = tally if tally is not None else Tally()
-    tally.started_at = time.monotonic()
-    settings = config.download
-    async with contextlib.AsyncExitStack() as rooms:
-        archive = await open_archive(config, create=create)
-        rooms.push_async_callback(archive.aclose)
-        manifest = await open_manifest(config, archive, create=create)
-        rooms.push_async_callback(manifest.aclose)
-
-        def count_bytes(size: int) -> None:
-            tally.fetched_bytes += size
-
-        transport = open_transport(config, on_bytes=count_bytes, api_gate=api_gate)
-        rooms.push_async_callback(transport.aclose)
-        if settings.limit_rate_at:
-            following = asyncio.create_task(follow(settings.limit_rate_at, transport.limit_rate))
-            rooms.callback(following.cancel)
-        limits = GroupLimits(outcomes=settings.group_drafts, bytes=settings.group_bytes, wait_s=settings.group_wait)
-        try:
-            async with leaving_snapshots(config, archive, manifest):
-                yield Fetching(
-                    archive=archive, manifest=manifest, transport=transport, retry=retry_policy(config), limits=limits,
-                    tally=tally, stop=stop or asyncio.Event(),
-                )  # fmt: skip
-                if config.archive.versions != "all":
-                    await drop_versions(archive, manifest, most_bytes=config.archive.versions)
-        except BaseExceptionGroup as group:
-            raise _first_cause(group) from group
 
 
 def wishes_of(config: Config, only: Sequence[str] = ()) -> list[Wish]:
@@ -150,12 +119,6 @@ def wishes_of(config: Config, only: Sequence[str] = ()) -> list[Wish]:
         )
         for race in config.chosen_races(only)
     ]
-
-
-def _first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The failure that ended the run: ours before any other, since the rest follows from it."""
-    causes = [_first_cause(each) if isinstance(each, BaseExceptionGroup) else each for each in group.exceptions]
-    return next((each for each in causes if isinstance(each, MirrorError)), causes[0])
 
 
 class _Sync:

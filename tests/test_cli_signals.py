@@ -5,9 +5,11 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 
@@ -19,12 +21,14 @@ from tests.test_cli import assert_calm, mirror
 
 
 @asynccontextmanager
-async def started(folder: Path, *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def started(
+    folder: Path, *words: str, environ: Mapping[str, str] = MappingProxyType({}), **more: Any
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """A command that is still on."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("MIRROR_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MIRROR_")}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "mirror", *words, cwd=folder, env={**environ, "PYTHONUNBUFFERED": "1"},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        sys.executable, "-m", "mirror", *words, cwd=folder, env={**kept, **environ, "PYTHONUNBUFFERED": "1"},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, **more,
     )  # fmt: skip
     try:
         yield process

@@ -31,12 +31,13 @@ FLOORS = [
         "news",
         "metrics",
     },
+    {"running"},
     {"passes", "recheck", "fetching", "findings", "keeping"},
     {"leftovers"},
     {"targets", "listing"},
     {"opening"},
     {"source"},
-    {"commit"},
+    {"commit", "cluster"},
     {"download"},
     {"one_try"},
     {"feed", "pipeline"},
@@ -64,6 +65,8 @@ OWNERS = {
     "pydantic_settings": {"config"},
     "PIL": {"decode", "demo"},
     "prometheus_client": {"metrics"},
+    "distributed": {"cluster"},
+    "dask": {"cluster"},
     "pyarrow": {"export"},
     "obstore": {"archive"},
 }
@@ -71,7 +74,7 @@ OWNERS = {
 
 CONFIG_READERS = {
     "cli", "sync", "opening", "check", "dryrun", "failures", "rebuild", "demo_run", "__init__", "verify", "watch",
-    "fleet",
+    "fleet", "running",
 }  # fmt: skip
 
 

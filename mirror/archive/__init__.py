@@ -6,6 +6,7 @@ from mirror.archive.local import LocalArchive
 from mirror.archive.neighbour import flush_folder, new_file
 from mirror.archive.new_folder import NewFolder, new_folder
 from mirror.archive.seam import Archive, Draft, Entry, Inspection, KeptDraft, Publication
+from mirror.archive.shared import open_shared
 
 __all__ = [
     "Archive",
@@ -23,5 +24,6 @@ __all__ = [
     "flush_folder",
     "new_file",
     "new_folder",
+    "open_shared",
     "put_copy",
 ]

@@ -33,6 +33,7 @@ class LocalDraft:
         self._hop: asyncio.Future[Any] | None = None
         self.size_bytes = 0
         self.name = flight_name(asset_id)
+        self._mark = self.name.partition(".")[2] if room.is_shared else ""
 
     def go_on(self, file: GrowingFile) -> None:
         """Take over what an earlier run left under this draft's name."""
@@ -49,7 +50,7 @@ class LocalDraft:
     def _write_whole_now(self, body: bytes, examine: Callable[[Bytes], T]) -> tuple[bytes, T]:
         examined = examine(body)
         digest = hashlib.sha256(body).digest()
-        name = names.checked_name(self._asset_id, self._address, len(body), digest)
+        name = self._checked_name(len(body), digest)
         self._room.disk.check_space(len(body))
         if self._file is not None:
             self._remove_now()
@@ -60,6 +61,9 @@ class LocalDraft:
             raise self._room.disk.refusal(error, "write", path, needed_bytes=len(body)) from error
         self.name, self.size_bytes = name, len(body)
         return digest, examined
+
+    def _checked_name(self, size_bytes: int, digest: bytes) -> str:
+        return names.checked_name(self._asset_id, self._address, size_bytes, digest, mark=self._mark)
 
     async def write(self, chunk: bytes) -> None:
         """Append a piece; the one before it has arrived when this returns."""
@@ -93,7 +97,7 @@ class LocalDraft:
         with self._room.saying("finish", self.name):
             mode = os.fstat(file.fileno()).st_mode
             os.fchmod(file.fileno(), stat.S_IMODE(mode) & STORED_MODE)
-            name = names.checked_name(self._asset_id, self._address, file.size_bytes, digest)
+            name = self._checked_name(file.size_bytes, digest)
             self._close_now()
             self._room.rename(self.name, name)
         self.name = name

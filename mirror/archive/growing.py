@@ -37,6 +37,7 @@ class DraftRoom:
         writer: Does what is small, in order.
         pool: Does what is large.
         growing: The files open for more pieces.
+        is_shared: Other processes write drafts of the same assets: no two of them may ever bear one name.
     """
 
     disk: Disk
@@ -45,6 +46,7 @@ class DraftRoom:
     writer: Writer
     pool: Executor
     growing: "set[GrowingFile]" = field(default_factory=set)
+    is_shared: bool = False
 
     def saying(self, doing: str, name: str, *, needed_bytes: int = 0) -> contextlib.AbstractContextManager[None]:
         """Turn what the disk refuses inside into an ``ArchiveError`` about this draft, or about their folder."""

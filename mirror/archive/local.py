@@ -28,7 +28,7 @@ _THREADS = 4
 class LocalArchive:
     """An archive in a folder, on whatever disk it lies; see ``seam.Archive`` for the promises."""
 
-    def __init__(self, folder: OpenFolder, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, folder: OpenFolder, pool: ThreadPoolExecutor, *, is_shared: bool = False) -> None:
         self._folder = folder
         self._pool = pool
         self._writer = Writer()
@@ -37,7 +37,9 @@ class LocalArchive:
         self._tree = Tree(disk, system, self._flusher, folder.drafts)
         self._inspector = Inspector(disk)
         self._remover = Remover(disk, self._flusher, folder.drafts)
-        self._room = DraftRoom(disk=disk, system=system, folder=folder.drafts, writer=self._writer, pool=pool)
+        self._room = DraftRoom(
+            disk=disk, system=system, folder=folder.drafts, writer=self._writer, pool=pool, is_shared=is_shared
+        )
         self._all_drafts = Drafts(self._room, self._flusher)
         self._survey = Survey(disk, self._flusher)
 
@@ -50,6 +52,7 @@ class LocalArchive:
         min_free_bytes: int = 0,
         is_read_only: bool = False,
         system: System | None = None,
+        is_shared: bool = False,
     ) -> Self:
         """Open the archive in a folder.
 
@@ -58,6 +61,7 @@ class LocalArchive:
             min_free_bytes: What must stay free on its disk.
             is_read_only: Only read, from media that cannot be written too; whatever writes is refused.
             system: What the operating system offers, where that must not be found out.
+            is_shared: Other processes write drafts of the same assets: no two of them ever bear one name.
         Raises:
             ArchiveError: Not there, not a folder, not writable, too full, a link or another disk inside.
         """
@@ -75,7 +79,7 @@ class LocalArchive:
         except BaseException:
             pool.shutdown(wait=False)
             raise
-        return cls(folder, pool)
+        return cls(folder, pool, is_shared=is_shared)
 
     @property
     def root(self) -> Path:
@@ -123,6 +127,11 @@ class LocalArchive:
         return self._folder.system.is_on_network
 
     @property
+    def device(self) -> str:
+        """The disk as this machine knows it."""
+        return self._folder.device
+
+    @property
     def flush_kind(self) -> str:
         """How bytes get to the disk: ``syncfs``, ``fsync`` or ``F_FULLFSYNC``."""
         return self._flusher.kind
@@ -130,6 +139,14 @@ class LocalArchive:
     async def archive_id(self) -> str | None:
         """Read the id of the manifest that this tree belongs to."""
         return await self._room.begin(self._folder.read_id)
+
+    async def leave_token(self, token: str | None) -> None:
+        """Write a word for whoever opens this archive elsewhere, or take it away."""
+        await self._room.begin(self._folder.write_token, token)
+
+    async def token(self) -> str | None:
+        """Read the word that another process has left."""
+        return await self._room.begin(self._folder.read_token)
 
     async def set_archive_id(self, archive_id: str) -> None:
         """Write that id."""

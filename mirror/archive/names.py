@@ -16,13 +16,17 @@ _UNSAFE = frozenset({"", ".", ".."})
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MOST_PARTS = 24
 _IN_FLIGHT = re.compile(r"\d+\.[0-9a-f]+")
-_CHECKED = re.compile(r"(\d+)\.([0-9a-f]+)\.(\d+)\.([0-9a-f]{64})")
+_CHECKED = re.compile(r"(\d+)\.([0-9a-f]+)\.(\d+)\.([0-9a-f]{64})(?:\.[0-9a-f]{16})?")
 _TO_RESUME = re.compile(r"(\d+)\.([0-9a-f]+)\.([A-Za-z0-9_-]{1,180})")
 
 
-def checked_name(asset_id: int, address: str, size_bytes: int, digest: bytes) -> str:
-    """Name a draft that is whole: with what it takes to check it again."""
-    return f"{asset_id}.{address}.{size_bytes}.{digest.hex()}"
+def checked_name(asset_id: int, address: str, size_bytes: int, digest: bytes, *, mark: str = "") -> str:
+    """Name a draft that is whole: with what it takes to check it again.
+
+    Args:
+        mark: Sixteen hex digits of its own, where several processes write into one archive.
+    """
+    return f"{asset_id}.{address}.{size_bytes}.{digest.hex()}" + (f".{mark}" if mark else "")
 
 
 def kept_name(asset_id: int, address: str, label: str) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import platform
 from pathlib import Path
 
 from mirror.archive import names
@@ -12,6 +13,8 @@ from mirror.archive.growing import flight_name
 from mirror.errors import ArchiveError
 
 _ID = "archive-id"
+_CLUSTER = "cluster-token"
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _README = "README.txt"
 _LONGEST_ID = 1024
 _ABOUT = """\
@@ -70,10 +73,34 @@ class OpenFolder:
         if lstat_if_there(self.state, _README) is None:
             self._write(_README, _ABOUT)
 
+    @property
+    def device(self) -> str:
+        """The running system and its number of the disk; a name that nobody else has where the system has no id."""
+        try:
+            boot_id = _BOOT_ID.read_text("ascii").strip()
+        except OSError:
+            boot_id = f"{platform.node()} {os.getpid()}"
+        return f"{boot_id} {os.fstat(self.disk.folder).st_dev}"
+
     def read_id(self) -> str | None:
         """Read the archive's id."""
-        with self.disk.saying("read", f"{names.STATE}/{_ID}"), contextlib.suppress(FileNotFoundError):
-            descriptor = os.open(_ID, READ_FLAGS, dir_fd=self.state)
+        return self._read(_ID)
+
+    def read_token(self) -> str | None:
+        """Read what the client of a cluster left for its workers."""
+        return self._read(_CLUSTER)
+
+    def write_token(self, token: str | None) -> None:
+        """Leave it, or take it away."""
+        if token is not None:
+            self._write(_CLUSTER, token + "\n")
+        else:
+            with self.disk.saying("delete", f"{names.STATE}/{_CLUSTER}"):
+                unlink_if_there(self.state, _CLUSTER)
+
+    def _read(self, name: str) -> str | None:
+        with self.disk.saying("read", f"{names.STATE}/{name}"), contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(name, READ_FLAGS, dir_fd=self.state)
             try:
                 return os.read(descriptor, _LONGEST_ID).decode("utf-8", "replace").strip() or None
             finally:

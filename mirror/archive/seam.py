@@ -179,6 +179,16 @@ class Archive(Protocol):
     async def set_archive_id(self, archive_id: str) -> None:
         """Write that id, durably and in one step."""
 
+    @property
+    def device(self) -> str:
+        """The disk as this machine knows it: two processes that say the same need one flush for what both wrote."""
+
+    async def leave_token(self, token: str | None) -> None:
+        """Write a word that whoever opens this archive elsewhere can read, or take it away."""
+
+    async def token(self) -> str | None:
+        """Read the word that another process has left."""
+
     async def open_draft(self, asset_id: int, *, address: str) -> Draft:
         """Begin an empty draft; nothing lies on disk before its first byte.
 

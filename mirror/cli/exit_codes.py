@@ -3,7 +3,7 @@
 import signal
 from typing import TYPE_CHECKING
 
-from mirror.errors import AccessError, ArchiveError, ConfigError, FetchError, ManifestError
+from mirror.errors import AccessError, ArchiveError, ClusterError, ConfigError, FetchError, ManifestError
 
 if TYPE_CHECKING:
     from mirror.model import RunReport
@@ -14,7 +14,7 @@ MEANINGS = (
     ("0", "everything wanted is stored"),
     ("1", "finished, but something wanted is missing, damaged or gone; each is named"),
     ("2", "wrong usage or configuration"),
-    ("3", "the service refused, or a listing could not be completed"),
+    ("3", "the service refused, a listing could not be completed, or the cluster went away"),
     ("4", "the disk is full, read-only or failing"),
     ("5", "the archive is in use, or its manifest is damaged or of a newer version"),
     ("70", "a bug in mirror"),
@@ -47,7 +47,7 @@ def exit_code(ended: "RunReport | BaseException") -> int:
             return 128 + signal.SIGINT
         case ConfigError():
             return USAGE
-        case AccessError() | FetchError():
+        case AccessError() | FetchError() | ClusterError():
             return REFUSED
         case ArchiveError():
             return STORAGE

@@ -51,3 +51,10 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but what
 LogFile = Annotated[
     Path | None, typer.Option("--log-json", metavar="FILE", help="Write a log to FILE, one JSON object a line.")
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option("--cluster", metavar="ADDRESS", help="Let workers of the Dask scheduler at ADDRESS fetch."),
+]
+LocalWorkers = Annotated[
+    int | None, typer.Option("--local-workers", metavar="N", help="Let N processes of this machine fetch.")
+]

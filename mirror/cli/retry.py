@@ -7,15 +7,28 @@ import typer
 from mirror.cli.exit_codes import OK, exit_code
 from mirror.cli.failures import missed_of
 from mirror.cli.logs import CAUSES, set_up_logging
-from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, Host, LogFile, Quiet, Races, Reason, Verbosity
+from mirror.cli.options import (
+    ArchiveDir,
+    AsJson,
+    Cluster,
+    ConfigFile,
+    Host,
+    LocalWorkers,
+    LogFile,
+    Quiet,
+    Races,
+    Reason,
+    Verbosity,
+)
 from mirror.cli.output import to_json
 from mirror.cli.places import load_archive_settings
 from mirror.cli.running import STOPPING, run
-from mirror.cli.sync import report_json
+from mirror.cli.sync import report_json, teller
 
 if TYPE_CHECKING:
     import asyncio
 
+    from mirror.cluster import ClusterWish
     from mirror.config import Config
     from mirror.model import RunReport
 
@@ -29,6 +42,8 @@ def retry(
     race: Races = None,
     reason: Reason = "",
     host: Host = "",
+    cluster: Cluster = None,
+    local_workers: LocalWorkers = None,
     archive: ArchiveDir = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -41,6 +56,7 @@ def retry(
     What was set aside, and what is gone, is tried too. A refused address makes the next sync read the whole listing,
     which brings new ones.
     """
+    from mirror.cluster import wish_of
     from mirror.manifest import FailureReader
     from mirror.opening import manifest_path
 
@@ -52,21 +68,25 @@ def retry(
         if as_json or not quiet:
             typer.echo(to_json(None) if as_json else "Nothing to retry.")
         return OK
+    wish = wish_of(cluster, local_workers, teller(is_quiet=quiet or as_json))
     return run(
-        lambda stop: _retry(settings, asset_ids, stop, as_json=as_json, is_quiet=quiet), notice=STOPPING, is_quiet=quiet
+        lambda stop: _retry(settings, asset_ids, stop, wish, as_json=as_json, is_quiet=quiet),
+        notice=STOPPING,
+        is_quiet=quiet,
     )
 
 
 async def _retry(
-    settings: "Config", asset_ids: list[int], stop: "asyncio.Event", *, as_json: bool, is_quiet: bool
-) -> int:
+    settings: "Config", asset_ids: list[int], stop: "asyncio.Event", cluster: "ClusterWish | None",
+    *, as_json: bool, is_quiet: bool,
+) -> int:  # fmt: skip
     from mirror.failures import retry as try_again
     from mirror.progress import Progress, causes
     from mirror.tally import Tally
 
     tally = Tally(is_listing_done=True)
     with Progress(tally, is_quiet=is_quiet, is_listing=False):
-        report = await try_again(settings, asset_ids, stop=stop, tally=tally)
+        report = await try_again(settings, asset_ids, stop=stop, tally=tally, cluster=cluster)
     if as_json:
         typer.echo(report_json(report))
     elif not is_quiet:

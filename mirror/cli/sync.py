@@ -1,6 +1,7 @@
 """``mirror sync``: fetch what is new."""
 
 import shlex
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
@@ -11,7 +12,17 @@ from mirror.cli.exit_codes import OK, REFUSED, STORAGE, exit_code
 from mirror.cli.fleet import sync_fleet
 from mirror.cli.gallery import refresh_if_wanted
 from mirror.cli.logs import CAUSES, set_up_logging
-from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, LogFile, Quiet, Verbosity, root_of
+from mirror.cli.options import (
+    ArchiveDir,
+    AsJson,
+    Cluster,
+    ConfigFile,
+    LocalWorkers,
+    LogFile,
+    Quiet,
+    Verbosity,
+    root_of,
+)
 from mirror.cli.output import to_json
 from mirror.cli.places import load_settings
 from mirror.cli.running import STOPPING, run
@@ -20,7 +31,9 @@ from mirror.root import ArchiveRoot
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
+    from mirror.cluster import ClusterWish
     from mirror.config import Config
     from mirror.dryrun import Estimate
     from mirror.model import RunReport
@@ -31,7 +44,8 @@ EXAMPLES = """\
   [cyan]mirror sync --dry-run[/]                    what would be fetched, before the first byte
   [cyan]mirror sync 48211 --to photos[/]            a race without a configuration
   [cyan]mirror sync --fleet --quiet[/]              beside other machines that share the bucket
-  [cyan]mirror sync --quiet --log-json run.log[/]   for a timer"""
+  [cyan]mirror sync --quiet --log-json run.log[/]   for a timer
+  [cyan]mirror sync --local-workers 4[/]            four processes fetch"""
 
 
 class _Ways(TypedDict):
@@ -72,6 +86,8 @@ def sync(
     fleet: Annotated[
         bool, typer.Option("--fleet", help="Share the races with other machines that do the same, in one bucket.")
     ] = False,
+    cluster: Cluster = None,
+    local_workers: LocalWorkers = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be fetched; store nothing.")] = False,
     archive: ArchiveDir = None,
     config: ConfigFile = None,
@@ -98,9 +114,12 @@ def sync(
         if recheck:
             raise ConfigError("--recheck asks about every stored picture: it does not go with --dry-run")
         return _estimate(settings, races, is_full=full, as_json=as_json, is_quiet=quiet)
+    from mirror.cluster import wish_of
+
+    wish = wish_of(cluster, local_workers, teller(is_quiet=quiet or as_json))
     ways = _Ways(is_full=full, is_recheck=recheck, is_loss_believed=believe_loss)
     return run(
-        lambda stop: _sync(settings, races, stop, ways, as_json=as_json, is_quiet=quiet),
+        lambda stop: _sync(settings, races, stop, ways, wish, as_json=as_json, is_quiet=quiet),
         notice=STOPPING,
         is_quiet=quiet,
     )
@@ -134,9 +153,20 @@ def _rate_for_this_run(text: str) -> dict[str, object]:
         raise ConfigError(f"--limit-rate: is {text!r}, {error}") from None
 
 
+def teller(*, is_quiet: bool) -> "Callable[[str], None]":
+    """Make what says a line to a person on standard error, above whatever view stands there."""
+
+    def tell(text: str) -> None:
+        if not is_quiet:
+            sys.stderr.write(f"{text}\n")
+
+    return tell
+
+
 async def _sync(
-    settings: "Config", races: list[str], stop: "asyncio.Event", ways: _Ways, *, as_json: bool, is_quiet: bool
-) -> int:
+    settings: "Config", races: list[str], stop: "asyncio.Event", ways: _Ways, cluster: "ClusterWish | None",
+    *, as_json: bool, is_quiet: bool,
+) -> int:  # fmt: skip
     from mirror.progress import Progress, causes
     from mirror.sync import run_sync
     from mirror.tally import Tally
@@ -144,7 +174,7 @@ async def _sync(
     tally = Tally()
     progress = Progress(tally, is_quiet=is_quiet)
     with progress:
-        report = await run_sync(settings, races=races, stop=stop, tally=tally, **ways)
+        report = await run_sync(settings, races=races, stop=stop, tally=tally, cluster=cluster, **ways)
     if as_json:
         typer.echo(report_json(report))
     elif not is_quiet:

@@ -2,6 +2,7 @@
 
 from mirror.transport.body import Body
 from mirror.transport.client import Answer, ApiGate, Transport
+from mirror.transport.line import Line
 from mirror.transport.post import Post
 
-__all__ = ["Answer", "ApiGate", "Body", "Post", "Transport"]
+__all__ = ["Answer", "ApiGate", "Body", "Line", "Post", "Transport"]

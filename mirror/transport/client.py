@@ -245,6 +245,11 @@ class Transport:
         """Pictures asked for at this moment, over all hosts."""
         return self.places.in_flight
 
+    def share(self, most_requests: int) -> None:
+        """From now on ask for so many pictures at once, over all hosts and at each: the rest is others' share."""
+        self.most_requests = most_requests
+        self.places.share(most_requests)
+
     def limit_rate(self, bytes_s: float) -> None:
         """From now on let so many bytes per second flow over all pictures together; 0 for no limit."""
         self.flow.limit_rate_bytes_s = bytes_s

@@ -46,6 +46,15 @@ class Places:
         """Every host asked so far."""
         return list(self._lanes)
 
+    def share(self, most: int) -> None:
+        """Take another number of places, over all hosts and at each: others share them, and have come or gone."""
+        now = time.monotonic()
+        self._most = most
+        for lane in self._lanes.values():
+            lane.pace.share(now, most)
+        while self.in_flight < most and self._hand_on(now):
+            pass
+
     async def take(self, host: str) -> HostPace:
         """Wait, in order, until a host may get one more request.
 

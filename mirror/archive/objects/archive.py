@@ -78,7 +78,7 @@ class ObjectArchive:
             await try_store(bucket)
         with writing(folder):
             await asyncio.to_thread((folder / _OWN).mkdir, parents=True, exist_ok=True)
-        spool = await LocalArchive.open(folder / _SPOOL, create=True, min_free_bytes=min_free_bytes)
+        spool = await LocalArchive.open(folder / _SPOOL, create=True, min_free_bytes=min_free_bytes, is_shared=stage)
         return cls(bucket, spool, folder, stage=stage)
 
     @property
@@ -129,6 +129,21 @@ class ObjectArchive:
         """Write that id."""
         self._require_open()
         await self._own.write_id(archive_id)
+
+    @property
+    def device(self) -> str:
+        """The place itself: a put needs no flush, whoever made it."""
+        return self.place
+
+    async def leave_token(self, token: str | None) -> None:
+        """Write a word for whoever opens this archive elsewhere, or take it away."""
+        self._require_open()
+        await self._own.write_token(token)
+
+    async def token(self) -> str | None:
+        """Read the word that another process has left."""
+        self._require_open()
+        return await self._own.read_token()
 
     # -- drafts -------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mirror.archive.objects.bucket import Bucket
 
 _ID = f"{names.STATE}/archive-id"
+_CLUSTER = f"{names.STATE}/cluster-token"
 _README = f"{names.STATE}/README.txt"
 _LARGE_BYTES = 5 * 10**9
 """S3 takes no more in one request; of several, none can be made to depend on what lies there."""
@@ -42,11 +43,25 @@ class OwnFiles:
 
     async def read_id(self) -> str | None:
         """Read the archive's id."""
+        return await self._read(_ID)
+
+    async def _read(self, key: str) -> str | None:
         try:
-            body, _ = await self._bucket.get(_ID)
+            body, _ = await self._bucket.get(key)
         except AbsentError:
             return None
         return body.decode("utf-8", "replace").strip() or None
+
+    async def read_token(self) -> str | None:
+        """Read what the client of a cluster left for its workers."""
+        return await self._read(_CLUSTER)
+
+    async def write_token(self, token: str | None) -> None:
+        """Leave it, or take it away."""
+        if token is None:
+            await self._bucket.delete([_CLUSTER])
+        else:
+            await self._bucket.put(_CLUSTER, f"{token}\n".encode())
 
     async def write_id(self, archive_id: str) -> None:
         """Write the archive's id, if none is there.
