@@ -190,7 +190,7 @@ def xmp(
         raise ConfigError("where? Give one of --to DIR (sidecars), --beside (in the archive), --embed DIR (copies)")
     kind: XmpKind = "beside" if beside else "embedded" if embed else "sidecars"
     with opened_export(archive, config, race, race_day, variant) as export:
-        where = to or embed or export.root
+        where = to or embed or export.root.path
         remember(export, "xmp", where)
         with counting("Writing") as tick:
             done = export_xmp(export, kind, where, on_file=tick)

@@ -16,6 +16,7 @@ from mirror.cli.output import console, printable, to_json
 from mirror.cli.places import find_own_manifest
 from mirror.cli.running import run
 from mirror.errors import ConfigError
+from mirror.root import ArchiveRoot
 
 if TYPE_CHECKING:
     from mirror.prune import Pruned, PruneWish, Selection
@@ -130,7 +131,7 @@ def _look_up(path: Path, wish: "PruneWish") -> "Selection":
         return look_up(reader, wish, now=datetime.now(UTC))
 
 
-async def _prune(root: Path, path: Path, wish: "PruneWish", most: float, quarantine: Path | None) -> "Pruned":
+async def _prune(root: ArchiveRoot, path: Path, wish: "PruneWish", most: float, quarantine: Path | None) -> "Pruned":
     from mirror.prune import prune
 
     return await prune(root, path, wish, most=most, quarantine=quarantine)

@@ -16,6 +16,7 @@ from mirror.cli.output import console, printable, to_json
 from mirror.cli.places import find_own_manifest, load_settings
 from mirror.cli.running import run
 from mirror.errors import ArchiveError, ConfigError
+from mirror.root import ArchiveRoot
 
 if TYPE_CHECKING:
     import asyncio
@@ -149,7 +150,7 @@ def _line(finding: "Finding") -> str:
 
 
 async def _verify(
-    root: Path, path: Path, check: "Check", settings: "Config | None", stop: "asyncio.Event",
+    root: ArchiveRoot, path: Path, check: "Check", settings: "Config | None", stop: "asyncio.Event",
     *, write: "Callable[[Finding], None]", is_quiet: bool,
 ) -> "VerifyReport":  # fmt: skip
     from mirror.progress import Progress, StepsProgress, causes
