@@ -58,15 +58,28 @@ def hand_out(
         ConfigError: Something else is in the way of the folder or ZIP file, or it lies among the archive's own records.
         ArchiveError: The place takes no more.
     """
+    check_way(root, to, is_link=is_link)
+    if _is_zip(to):
+        return _pack(root, photos, to, variant)
+    return _put(root, photos, to, variant, is_link=is_link)
+
+
+def check_way(root: ArchiveRoot, to: Path, *, is_link: bool) -> None:
+    """Refuse what cannot be, before anything is looked up.
+
+    Raises:
+        ConfigError: The place lies among the archive's own records, or no link can be made.
+    """
     if root.below(STATE).holds(to):
         raise ConfigError(f"{to} lies among the archive's own records: give another --to")
     if is_link and not root.is_local:
-        raise ConfigError(f"--link leads to files of this machine, and {root} lies in a bucket: copies do")
-    if to.suffix.lower() == ".zip":
-        if is_link:
-            raise ConfigError("--link makes links in a folder; a ZIP file holds copies")
-        return _pack(root, photos, to, variant)
-    return _put(root, photos, to, variant, is_link=is_link)
+        raise ConfigError(f"--link makes links to files of this machine, and {root} lies in a bucket: leave it out")
+    if is_link and _is_zip(to):
+        raise ConfigError("--link makes links in a folder; a ZIP file holds copies")
+
+
+def _is_zip(to: Path) -> bool:
+    return to.suffix.lower() == ".zip"
 
 
 def handed_name(photo: FoundPhoto, file: FoundFile) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from typing import Any
 
 from mirror import run_sync
 from mirror.archive.objects import open_bucket
@@ -24,10 +25,10 @@ async def check(club: Club, wish: Check | None = None) -> VerifyReport:
     return await verify(club.root, path, wish or Check(), steps=Steps(), stop=asyncio.Event())
 
 
-def ask(club: Club, query: str) -> list[tuple[str]]:
+def ask(club: Club, query: str, *values: object) -> list[tuple[Any, ...]]:
     """Ask or change the manifest."""
     with closing(sqlite3.connect(club.state / "manifest.sqlite")) as connection:
-        found = connection.execute(query).fetchall()
+        found = connection.execute(query, values).fetchall()
         connection.commit()
     return found
 

@@ -69,12 +69,15 @@ def find(
     written.
     """
     from mirror.find import find as look_up
+    from mirror.handout import check_way
     from mirror.manifest import PhotoFinder
 
     _check(bibs or (), variant, has_filter=bool(race or album or since or uploaded_by or untagged), to=to, is_link=link)
     if untagged and bibs:
         raise ConfigError("a photo with a bib is not untagged: give bibs, or --untagged")
     root, path = find_manifest(archive, config)
+    if to is not None:
+        check_way(root, to, is_link=link)
     with PhotoFinder(path) as finder:
         search = _search(finder, bibs or (), race or (), album, since, uploaded_by, is_untagged=untagged)
         found = look_up(finder, search)

@@ -165,7 +165,9 @@ def export_bags(
     if date is not None and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", date):
         raise ConfigError(f"--date {date}: expected a date such as 2026-05-17")
     if how == "link" and not export.root.is_local:
-        raise ConfigError(f"--link makes links to files of this machine, and {export.root} lies in a bucket: copies do")
+        raise ConfigError(
+            f"--link makes links to files of this machine, and {export.root} lies in a bucket: leave it out"
+        )
     _make_outside(export, to)
     with stored_files(export.root) as files:
         bagger = Bagger(
@@ -201,10 +203,6 @@ def export_xmp(export: Export, kind: XmpKind, to: Path, *, on_file: Tick = lambd
     """
     if kind != "beside":
         _make_outside(export, to)
-    elif not export.root.is_local:
-        raise ConfigError(
-            f"--beside writes into the archive's folder, and {export.root} lies in a bucket: --to DIR writes them here"
-        )
     with stored_files(export.root) as files:
         sidecars = Sidecars(files, to, variants=export.variants, is_embedding=kind == "embedded", on_file=on_file)
         report = sidecars.write(export.photos())
@@ -214,6 +212,19 @@ def export_xmp(export: Export, kind: XmpKind, to: Path, *, on_file: Tick = lambd
         to=to, photos=export.count, files=report.written, unchanged=report.unchanged, beside=report.beside,
         left=report.left, wrong=report.missing,
     )  # fmt: skip
+
+
+def folder_beside(root: ArchiveRoot) -> Path:
+    """Say where sidecars go that are to lie beside the stored files.
+
+    Raises:
+        ConfigError: Those lie in a bucket.
+    """
+    if root.folder is None:
+        raise ConfigError(
+            f"--beside writes into the archive's folder, and {root} lies in a bucket: --to DIR writes sidecars here"
+        )
+    return root.folder
 
 
 def _make_outside(export: Export, to: Path) -> None:
