@@ -147,7 +147,7 @@ async def forget(root: ArchiveRoot, path: Path, takedown: Takedown) -> Receipt:
         await manifest.scrub()
         manifests = await _renew_copies(kept)
         await manifest.finish_forgetting()
-        warnings = await _warnings(kept) if receipt.files or manifests else ()
+        warnings = await kept.warnings() if receipt.photos else ()
         return replace(receipt, manifests=manifests, warnings=warnings)
 
 
@@ -239,18 +239,6 @@ async def _renew_copies(kept: Kept) -> int:
         return sum(_delete_kept(folder, path.name) for folder in folders)
     except OSError as error:
         raise ArchiveError(f"{path.parent}: old manifests cannot be deleted: {error.strerror}") from error
-
-
-async def _warnings(kept: Kept) -> tuple[str, ...]:
-    """Say where a store may keep what was deleted: no delete of ours reaches that."""
-    match await kept.archive.keeps_deleted():
-        case False:
-            return ()
-        case True:
-            found = "keeps earlier versions of its objects (versioning is, or was, switched on), these too"
-        case None:
-            found = "may keep what was deleted for a time (soft delete, versions), which cannot be seen from here"
-    return (f"{kept.archive.place}: the bucket {found}: have them removed by its lifecycle rules, or by hand",)
 
 
 def _delete_kept(folder: Path, name: str) -> int:

@@ -46,6 +46,17 @@ class Kept:
         await self.manifest.snapshot(copy)
         await self.archive.send_own(self.path.name)
 
+    async def warnings(self) -> tuple[str, ...]:
+        """Say where a store may keep what is deleted: no delete of ours reaches that."""
+        match await self.archive.keeps_deleted():
+            case False:
+                return ()
+            case True:
+                found = "keeps earlier versions of its objects (versioning is, or was, switched on)"
+            case None:
+                found = "may keep what was deleted for a time (soft delete, versions), which cannot be seen from here"
+        return (f"{self.archive.place}: the bucket {found}: only its lifecycle rules, or its owner, remove those",)
+
 
 def can_write(path: Path) -> bool:
     """Whether a manifest may be written where it lies: not on media that are read-only, and not if it is a copy."""

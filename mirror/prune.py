@@ -6,7 +6,7 @@ Files go before their rows: after a kill in between, what is missing is found mi
 import json
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -83,6 +83,8 @@ class Pruned:
     given_up: int
     """Assets of these photos that were never fetched, and are wanted no more."""
     quarantine: str | None
+    warnings: tuple[str, ...] = ()
+    """Where what was deleted still takes room, as far as this program can know."""
 
 
 def look_up(reader: KeepingReader, wish: PruneWish, *, now: datetime) -> Selection:
@@ -132,7 +134,7 @@ async def prune(
         done = await _Removal(kept.archive, manifest, quarantine).to_its_end(chosen)
         await manifest.end_run(exit_code=0, new_photos=0, stored=0, stored_bytes=0, failed=0)
         await kept.renew_copy()
-        return done
+        return replace(done, warnings=await kept.warnings() if done.files else ())
 
 
 def check_brake(chosen: Selection, most: float) -> None:

@@ -4,6 +4,9 @@ import asyncio
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -250,6 +253,22 @@ def test_served_gallery_hands_pictures_through(twin: Twin, tmp_path: Path) -> No
         for path in ("/pictures/none.jpg", "/pictures/.mirror/manifest.sqlite", "/pictures/.mirror/versions/a.jpg",
                      "/pictures/%2e%2e/a.jpg", "/pictures/mirror.toml", "/pictures/", "/pictures"):  # fmt: skip
             assert ask(path)[0] == 404, path
+
+
+def test_stop_ends_copying_while_the_store_is_silent(tmp_path: Path, twin: Twin) -> None:
+    """A person who waits for a store that hangs is let go at once, and no half picture is left."""
+    words = [sys.executable, "-m", "mirror", "find", "--race", "48211", "--to", str(tmp_path / "out")]
+    twin.club.server.pause()
+    try:
+        with subprocess.Popen(words, cwd=twin.club.folder, stderr=subprocess.PIPE, text=True) as process:
+            while not (tmp_path / "out").is_dir() or not any((tmp_path / "out").iterdir()):
+                assert process.poll() is None
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=20)
+    finally:
+        twin.club.server.go_on()
+    assert (process.returncode, "Traceback" in said) == (143, False)
+    assert tree(tmp_path / "out") == {}
 
 
 # -- several at once

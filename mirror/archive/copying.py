@@ -48,8 +48,6 @@ class TreeFiles:
         ArchiveError: The folder cannot be opened.
     """
 
-    has_links = True
-
     def __init__(self, root: Path) -> None:
         try:
             self._disk = Disk(root, min_free_bytes=0)

@@ -32,10 +32,6 @@ class StoredFiles(Protocol):
     memory: close what is not taken to its end (`contextlib.closing`). Use it as a context manager.
     """
 
-    @property
-    def has_links(self) -> bool:
-        """Whether other names on this machine can lead to the very same files."""
-
     def __enter__(self) -> Self: ...
 
     def __exit__(

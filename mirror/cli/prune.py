@@ -185,5 +185,7 @@ def _report(done: "Pruned | None", *, is_json: bool) -> None:
     out.print(Text(f"{word} {count_text(done.files, 'file')}{where}, {size_text(done.bytes)}.", style="bold green"))
     if done.absent:
         out.print(f"  {count_text(done.absent, 'file')} not there any more")
+    for warning in done.warnings:
+        out.print(Text(f"  {printable(warning)}", style="yellow", overflow="fold"))
     if done.given_up:
         out.print(f"  {count_text(done.given_up, 'file')} of these photos never fetched, and wanted no more")

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from mirror.archive import names
 from mirror.archive.copying import is_like
 from mirror.archive.disk import printable
 from mirror.archive.handing import Copy, How
@@ -49,8 +50,6 @@ class BucketFiles:
         self._loop = asyncio.new_event_loop()
         # A daemon: a program that is torn down without closing must not hang on it.
         self._thread = threading.Thread(target=self._loop.run_forever, name="mirror-bucket", daemon=True)
-
-    has_links = False
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -97,6 +96,7 @@ class BucketFiles:
 
     def pass_on(self, key: str, take: Callable[[bytes], object]) -> int:
         """Hand a whole file on piece by piece."""
+        names.split_key(key)
 
         def taken(piece: bytes) -> None:
             with writing(Path(key)):
