@@ -192,8 +192,8 @@ async def refresh_gallery(settings: "Config") -> "GalleryReport":
     )
 
 
-def show_report(report: "GalleryReport") -> None:
-    """Say what was made, and what to open."""
+def show_report(report: "GalleryReport", *, is_for_disk: bool = True) -> None:
+    """Say what was made, and what to open, unless that is only good while it is served."""
     from mirror.progress import count_text, size_text, time_text
 
     out = console()
@@ -209,7 +209,8 @@ def show_report(report: "GalleryReport") -> None:
         out.print(f"  {count_text(report.missing, 'picture')} could not be copied")
     if report.left_out:
         out.print(f"  {count_text(report.left_out, 'photo')} left out: nothing of them that a browser can show is held")
-    out.print(f"Open {shown_path(report.index)}", soft_wrap=True)
+    if is_for_disk:
+        out.print(f"Open {shown_path(report.index)}", soft_wrap=True)
 
 
 def shown_path(path: Path) -> str:
@@ -226,9 +227,10 @@ async def _serve(
 ) -> int:
     import asyncio
 
-    from mirror.gallery import GalleryServer, build_gallery, keep_fresh
+    from mirror.gallery import PICTURES, GalleryServer, build_gallery, keep_fresh
 
-    show_report(await asyncio.to_thread(build_gallery, root, manifest, options))
+    report = await asyncio.to_thread(build_gallery, root, manifest, options)
+    show_report(report, is_for_disk=options.link_base != PICTURES)
     with GalleryServer(options.folder, root, port=port) as server:
         typer.echo(f"Serving {server.url} to this machine alone. Ctrl-C ends it.")
         await keep_fresh(root, manifest, options, stop=stop, on_built=_say_built)
