@@ -255,6 +255,7 @@ def test_served_gallery_hands_pictures_through(twin: Twin, tmp_path: Path) -> No
             assert ask(path)[0] == 404, path
 
 
+@pytest.mark.slow
 def test_stop_ends_copying_while_the_store_is_silent(tmp_path: Path, twin: Twin) -> None:
     """A person who waits for a store that hangs is let go at once, and no half picture is left."""
     words = [sys.executable, "-m", "mirror", "find", "--race", "48211", "--to", str(tmp_path / "out")]
