@@ -29,8 +29,9 @@ ARGS = ["--no-sandbox", "--headless", "--disable-gpu", "--no-first-run", "--disa
 BUILD = (
     "import resource, sys, time; from dataclasses import asdict; from pathlib import Path;"
     "from mirror.cli.output import to_json;"
-    "from mirror.gallery import GalleryOptions, build_gallery, default_folder; root = Path(sys.argv[1]);"
-    "report = build_gallery(root, root / '.mirror/manifest.sqlite', GalleryOptions(folder=default_folder(root)));"
+    "from mirror.gallery import GalleryOptions, build_gallery, default_folder; from mirror.root import ArchiveRoot;"
+    "root = ArchiveRoot(Path(sys.argv[1])); options = GalleryOptions(folder=default_folder(root));"
+    "report = build_gallery(root, root.path / '.mirror/manifest.sqlite', options);"
     "peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024;"
     "print(to_json({**asdict(report), 'cpu_s': time.process_time(), 'peak_mb': peak_mb}))"
 )

@@ -71,6 +71,8 @@ class VerifyReport:
     """What was found; paths are below the archive's root."""
 
     right: int = 0
+    compared: int = 0
+    """Of these, those that the store was asked about: by size and digest, and not read."""
     damaged: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     extra: list[str] = field(default_factory=list)
@@ -112,14 +114,18 @@ def judge(file: StoredFile, found: Inspection[Verdict]) -> Mark:
     return "!" if found.examined == "broken" else "="
 
 
-def batches(files: Sequence[StoredFile]) -> Iterator[list[StoredFile]]:
-    """Cut a list of files into pieces that one hop takes in about a moment."""
+def batches(files: Sequence[StoredFile], *, most: int = _HOP_FILES) -> Iterator[list[StoredFile]]:
+    """Cut a list of files into pieces that one hop takes in about a moment.
+
+    Args:
+        most: Files in a piece; where they are more than one reads in a hop, their bytes do not count.
+    """
     batch: list[StoredFile] = []
     size = 0
     for file in files:
         batch.append(file)
         size += file.size_bytes
-        if len(batch) >= _HOP_FILES or size >= _HOP_BYTES:
+        if len(batch) >= most or (size >= _HOP_BYTES and most <= _HOP_FILES):
             yield batch
             batch, size = [], 0
     if batch:

@@ -16,6 +16,7 @@ from mirror.keeping import Kept, opened
 from mirror.layout import SIDECAR
 from mirror.manifest import DoomedFile, DoomedPhoto, ExportRow, KeepingManifest, KeepingReader
 from mirror.opening import PROGRAM
+from mirror.root import ArchiveRoot
 
 _HANDED_OUT = "copies"
 
@@ -89,6 +90,8 @@ class Receipt:
     exports: tuple[ExportNote, ...]
     manifests: int = 0
     """Earlier manifests, kept by a rebuild, that were deleted whole."""
+    warnings: tuple[str, ...] = ()
+    """Where what was deleted can still be had, as far as this program can know."""
 
 
 def look_up(
@@ -120,11 +123,10 @@ def look_up(
     )
 
 
-async def forget(root: Path, path: Path, takedown: Takedown) -> Receipt:
+async def forget(root: ArchiveRoot, path: Path, takedown: Takedown) -> Receipt:
     """Remove photos for good, and what an earlier, killed command has left of others.
 
     Args:
-        root: The tree.
         path: The manifest's file.
     Raises:
         ArchiveError: Something cannot be deleted; what is left goes when the same is asked for again.
@@ -143,9 +145,10 @@ async def forget(root: Path, path: Path, takedown: Takedown) -> Receipt:
         receipt = await _Removal(kept, manifest, photos).to_its_end(exports)
         await manifest.end_run(exit_code=0, new_photos=0, stored=0, stored_bytes=0, failed=0)
         await manifest.scrub()
-        manifests = await _renew_copies(kept, manifest, path)
+        manifests = await _renew_copies(kept)
         await manifest.finish_forgetting()
-        return replace(receipt, manifests=manifests)
+        warnings = await kept.warnings() if receipt.photos else ()
+        return replace(receipt, manifests=manifests, warnings=warnings)
 
 
 class _Removal:
@@ -223,19 +226,17 @@ def _forgotten(photo: DoomedPhoto) -> ForgottenPhoto:
     )
 
 
-async def _renew_copies(kept: Kept, manifest: KeepingManifest, path: Path) -> int:
+async def _renew_copies(kept: Kept) -> int:
     """Write the tree's own copy of the manifest anew, where there is one, and delete those that nobody needs.
 
     Returns:
         How many earlier manifests were deleted, that a rebuild had kept: they know all that was to be forgotten.
     """
-    copy = kept.archive.own_file(path.name)
-    if copy.exists() and not copy.samefile(path):
-        # Deleted first: one that a run left meanwhile may look as if it knew all, and holds old bytes all the same.
-        copy.unlink()
-        await manifest.snapshot(copy)
+    await kept.renew_copy()
+    path = kept.path
+    folders = {path.parent, kept.archive.own_file(path.name).parent}
     try:
-        return sum(_delete_kept(folder, path.name) for folder in {path.parent, kept.archive.state})
+        return sum(_delete_kept(folder, path.name) for folder in folders)
     except OSError as error:
         raise ArchiveError(f"{path.parent}: old manifests cannot be deleted: {error.strerror}") from error
 
@@ -244,6 +245,8 @@ def _delete_kept(folder: Path, name: str) -> int:
     """Delete what lies beside a manifest, or is being made of one; says how many of it were whole once."""
     count = 0
     for each in (*folder.glob(f"{name}.*"), *folder.glob(f"rebuild/{name}*")):
+        if each.suffix == ".sent":
+            continue  # what a bucket was last sent: digests, and nothing of a photo
         count += ".kept-" in each.name and not each.name.endswith(("-wal", "-shm", "-journal"))
         each.unlink()
     return count

@@ -5,23 +5,21 @@ import os
 import secrets
 import time
 import zipfile
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from mirror.archive import StoredFiles, new_file
+from mirror.archive import Copy, FileRef, StoredFiles, new_file, stored_files
 from mirror.errors import ArchiveError, ConfigError, DamagedError
 from mirror.layout import clean_name, uploaded_stem
 from mirror.manifest import FoundFile, FoundPhoto
+from mirror.root import STATE, ArchiveRoot
 
 How = Literal["copied", "linked", "packed", "there already", "left alone", "not held", "damaged"]
 
 _LONGEST_NAME_BYTES = 60
-_CHUNK_BYTES = 1 << 20
-_COARSEST_NS = 2_000_000_000
-"""FAT, the file system of most sticks, keeps times to two seconds."""
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _MARK = b"made by mirror"
 
@@ -44,7 +42,7 @@ class Handed:
 
 
 def hand_out(
-    root: Path, photos: Iterable[FoundPhoto], to: Path, *, variant: str = "", is_link: bool = False
+    root: ArchiveRoot, photos: Iterable[FoundPhoto], to: Path, *, variant: str = "", is_link: bool = False
 ) -> Iterator[Handed]:
     """Put a picture of each photo into a folder, or all of them into a ZIP file, and say of each what became of it.
 
@@ -52,7 +50,6 @@ def hand_out(
     name with other bytes is left alone: somebody may have edited it.
 
     Args:
-        root: The archive's folder.
         to: A folder, which is made; or a name that ends in ``.zip``.
         variant: Empty takes the best that is held.
         is_link: Relative symbolic links instead of copies; never hard links, since an edit through one would change the
@@ -61,13 +58,28 @@ def hand_out(
         ConfigError: Something else is in the way of the folder or ZIP file, or it lies among the archive's own records.
         ArchiveError: The place takes no more.
     """
-    if to.resolve().is_relative_to(root.resolve() / ".mirror"):
-        raise ConfigError(f"{to} lies among the archive's own records: give another --to")
-    if to.suffix.lower() == ".zip":
-        if is_link:
-            raise ConfigError("--link makes links in a folder; a ZIP file holds copies")
+    check_way(root, to, is_link=is_link)
+    if _is_zip(to):
         return _pack(root, photos, to, variant)
     return _put(root, photos, to, variant, is_link=is_link)
+
+
+def check_way(root: ArchiveRoot, to: Path, *, is_link: bool) -> None:
+    """Refuse what cannot be, before anything is looked up.
+
+    Raises:
+        ConfigError: The place lies among the archive's own records, or no link can be made.
+    """
+    if root.below(STATE).holds(to):
+        raise ConfigError(f"{to} lies among the archive's own records: give another --to")
+    if is_link and not root.is_local:
+        raise ConfigError(f"--link makes links to files of this machine, and {root} lies in a bucket: leave it out")
+    if is_link and _is_zip(to):
+        raise ConfigError("--link makes links in a folder; a ZIP file holds copies")
+
+
+def _is_zip(to: Path) -> bool:
+    return to.suffix.lower() == ".zip"
 
 
 def handed_name(photo: FoundPhoto, file: FoundFile) -> str:
@@ -96,17 +108,17 @@ def _absent(photo: FoundPhoto, variant: str) -> Handed:
 # -- a folder -------------------------------------------------------------------------------------------------------
 
 
-def _put(root: Path, photos: Iterable[FoundPhoto], to: Path, variant: str, *, is_link: bool) -> Iterator[Handed]:
+def _put(root: ArchiveRoot, photos: Iterable[FoundPhoto], to: Path, variant: str, *, is_link: bool) -> Iterator[Handed]:
     _make_folder(to)
-    with StoredFiles(root) as files:
-        for photo in photos:
-            file = _chosen(photo, variant)
-            if file is None:
-                yield _absent(photo, variant)
-                continue
-            name = handed_name(photo, file)
-            how, reason = _put_one(files, root, file, to / name, is_link=is_link)
-            yield Handed(photo_id=photo.photo_id, how=how, name=name, reason=reason)
+    with stored_files(root) as files:
+        wanted = (_wish(files, photo, to, variant) for photo in photos)
+        done = _link_each(root, wanted) if is_link else files.put_each(wanted)
+        with closing(done):
+            for handed, trouble in done:
+                if trouble is not None:
+                    yield Handed(photo_id=handed.photo_id, how="damaged", name=handed.name, reason=str(trouble))
+                else:
+                    yield handed
     if hasattr(os, "sync"):
         # One flush for all of them: a copy that a power cut empties would be taken for somebody's own file.
         os.sync()
@@ -121,38 +133,38 @@ def _make_folder(to: Path) -> None:
         raise ArchiveError(f"{to} cannot be made: {error.strerror}") from None
 
 
-def _put_one(files: StoredFiles, root: Path, file: FoundFile, target: Path, *, is_link: bool) -> tuple[How, str]:
-    stored = root / (file.key or "")
-    if os.path.lexists(target):
-        if _is_same(stored, file, target):
-            return "there already", ""
-        return "left alone", f"{target}: something else lies there, or it was edited"
-    try:
-        if not is_link:
-            files.put(file.key or "", target, size_bytes=file.size_bytes)
-            return "copied", ""
-        if not stored.is_file():
-            raise DamagedError(f"{file.key}: it is not there")
-    except DamagedError as error:
-        return "damaged", str(error)
-    _link(stored, target)
-    return "linked", ""
+def _wish(files: StoredFiles, photo: FoundPhoto, to: Path, variant: str) -> tuple[Handed, Copy | None]:
+    """Say what is to be done for a photo: a copy to be made, and what it is then; or what it is without one."""
+    file = _chosen(photo, variant)
+    if file is None:
+        return _absent(photo, variant), None
+    name = handed_name(photo, file)
+    target = to / name
+    if not os.path.lexists(target):
+        return Handed(photo_id=photo.photo_id, how="copied", name=name), Copy(file=_ref(file), target=target)
+    if files.is_copy(_ref(file), target):
+        return Handed(photo_id=photo.photo_id, how="there already", name=name), None
+    reason = f"{target}: something else lies there, or it was edited"
+    return Handed(photo_id=photo.photo_id, how="left alone", name=name, reason=reason), None
 
 
-def _is_same(stored: Path, file: FoundFile, target: Path) -> bool:
-    """Whether a copy of ours lies there: known by size and time, which a copy keeps, else by its bytes."""
-    with suppress(OSError):
-        ours, theirs = stored.stat(), target.stat()
-        if os.path.samestat(ours, theirs):
-            return True
-        if theirs.st_size == ours.st_size and target.is_file():
-            return abs(theirs.st_mtime_ns - ours.st_mtime_ns) <= _COARSEST_NS or _digest(target) == file.sha256
-    return False
+def _ref(file: FoundFile) -> FileRef:
+    return FileRef(key=file.key or "", size_bytes=file.size_bytes, sha256=file.sha256, stored_at=file.stored_at)
 
 
-def _digest(path: Path) -> bytes:
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").digest()
+def _link_each(
+    root: ArchiveRoot, wanted: Iterable[tuple[Handed, Copy | None]]
+) -> Generator[tuple[Handed, DamagedError | None], None, None]:
+    for handed, copy in wanted:
+        if copy is None:
+            yield handed, None
+            continue
+        stored = root.path / copy.file.key
+        if stored.is_file():
+            _link(stored, copy.target)
+            yield replace(handed, how="linked"), None
+        else:
+            yield handed, DamagedError(f"{copy.file.key}: it is not there")
 
 
 def _link(stored: Path, target: Path) -> None:
@@ -171,22 +183,23 @@ def _link(stored: Path, target: Path) -> None:
 # -- a ZIP file -----------------------------------------------------------------------------------------------------
 
 
-def _pack(root: Path, photos: Iterable[FoundPhoto], to: Path, variant: str) -> Iterator[Handed]:
+def _pack(root: ArchiveRoot, photos: Iterable[FoundPhoto], to: Path, variant: str) -> Iterator[Handed]:
     """Write a ZIP file in one go, pictures stored as they are: they do not get smaller."""
     if os.path.lexists(to) and not _is_ours(to):
         raise ConfigError(f"{to} is there and was not made by mirror: move it away, or give another name")
     _make_folder(to.parent)
-    with StoredFiles(root) as files, new_file(to) as opened, zipfile.ZipFile(opened, "w") as packed:
+    wanted = ((photo, None if (file := _chosen(photo, variant)) is None else _ref(file)) for photo in photos)
+    with stored_files(root) as files, new_file(to) as opened, zipfile.ZipFile(opened, "w") as packed:
         packed.comment = _MARK
-        for photo in photos:
-            file = _chosen(photo, variant)
-            if file is None:
-                yield _absent(photo, variant)
-                continue
-            try:
-                yield _pack_one(files, packed, photo, file)
-            except DamagedError as error:
-                yield Handed(photo_id=photo.photo_id, how="damaged", reason=str(error))
+        with closing(files.read_each(wanted)) as bodies:
+            for photo, body in bodies:
+                file = _chosen(photo, variant)
+                if file is None:
+                    yield _absent(photo, variant)
+                elif isinstance(body, bytes):
+                    yield _pack_one(packed, photo, file, body)
+                else:
+                    yield Handed(photo_id=photo.photo_id, how="damaged", reason=str(body))
 
 
 def _is_ours(path: Path) -> bool:
@@ -197,10 +210,10 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
-def _pack_one(files: StoredFiles, packed: zipfile.ZipFile, photo: FoundPhoto, file: FoundFile) -> Handed:
-    body = files.read(file.key or "")
+def _pack_one(packed: zipfile.ZipFile, photo: FoundPhoto, file: FoundFile, body: bytes) -> Handed:
     if hashlib.sha256(body).digest() != file.sha256:
-        raise DamagedError(f"{file.key}: its bytes are not those that were stored: 'mirror verify' tells more")
+        reason = f"{file.key}: its bytes are not those that were stored: 'mirror verify' tells more"
+        return Handed(photo_id=photo.photo_id, how="damaged", reason=reason)
     name = handed_name(photo, file)
     stored_ts = photo.uploaded_ts or 0
     when = max(time.gmtime(min(stored_ts, 4_000_000_000))[:6], _ZIP_EPOCH)

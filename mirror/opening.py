@@ -195,6 +195,19 @@ async def open_objects(
     )  # fmt: skip
 
 
+async def require_current(archive: Archive, name: str) -> None:
+    """Refuse to go on with a manifest of this machine that no longer says what lies in the archive.
+
+    Raises:
+        ManifestError: Another machine has left its own there since this one did.
+    """
+    if not await archive.is_own_current(name):
+        raise ManifestError(
+            f"{archive.place}: another machine has written this archive since this one last did: let one machine "
+            "at a time write it. 'mirror rebuild' begins from the manifest that it left there"
+        )
+
+
 async def open_manifest(config: Config, archive: Archive, *, create: bool = True) -> Manifest:
     """Open the archive's manifest for writing, or make a new one for a new archive.
 
@@ -221,11 +234,7 @@ async def open_manifest(config: Config, archive: Archive, *, create: bool = True
         keeps_versions=config.archive.versions != 0,
     )  # fmt: skip
     try:
-        if not await archive.is_own_current(path.name):
-            raise ManifestError(
-                f"{archive.place}: another machine has written this archive since this one last did: let one machine "
-                "at a time write it. 'mirror rebuild' begins from the manifest that it left there"
-            )
+        await require_current(archive, path.name)
         if tree_id is None and (manifest.is_new or not await manifest.has_stored()):
             await archive.set_archive_id(manifest.archive_id)
         elif tree_id != manifest.archive_id:

@@ -6,14 +6,15 @@ Files go before their rows: after a kill in between, what is missing is found mi
 import json
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from mirror.archive import LocalArchive
+from mirror.archive import Archive
 from mirror.errors import ArchiveError, ConfigError
 from mirror.keeping import opened
 from mirror.manifest import DayShare, KeepingManifest, KeepingReader, Prunable, at_text, note_export
+from mirror.root import ArchiveRoot
 
 _BATCH = 500
 _LIST = "pruned.jsonl"
@@ -82,6 +83,8 @@ class Pruned:
     given_up: int
     """Assets of these photos that were never fetched, and are wanted no more."""
     quarantine: str | None
+    warnings: tuple[str, ...] = ()
+    """Where what was deleted still takes room, as far as this program can know."""
 
 
 def look_up(reader: KeepingReader, wish: PruneWish, *, now: datetime) -> Selection:
@@ -102,11 +105,12 @@ def look_up(reader: KeepingReader, wish: PruneWish, *, now: datetime) -> Selecti
     )
 
 
-async def prune(root: Path, path: Path, wish: PruneWish, *, most: float, quarantine: Path | None = None) -> Pruned:
+async def prune(
+    root: ArchiveRoot, path: Path, wish: PruneWish, *, most: float, quarantine: Path | None = None
+) -> Pruned:
     """Remove what a wish means; a photo comes back only when the source lists it again.
 
     Args:
-        root: The tree.
         path: The manifest's file.
         most: The largest share of a race day's photos that may go.
         quarantine: Where files are moved to, flushed and listed, before they go; None deletes them.
@@ -115,7 +119,7 @@ async def prune(root: Path, path: Path, wish: PruneWish, *, most: float, quarant
         ArchiveError: Something cannot be written or deleted; the same command goes on.
         ManifestError: In use, damaged, newer, or not the manifest of this tree.
     """
-    if quarantine is not None and _is_inside(quarantine, root):
+    if quarantine is not None and root.holds(quarantine):
         raise ConfigError(f"--quarantine: {quarantine} lies in the archive: name a folder outside")
     async with opened(root, path) as kept:
         manifest = kept.manifest
@@ -129,7 +133,8 @@ async def prune(root: Path, path: Path, wish: PruneWish, *, most: float, quarant
             note_export(path, quarantine, "quarantine")
         done = await _Removal(kept.archive, manifest, quarantine).to_its_end(chosen)
         await manifest.end_run(exit_code=0, new_photos=0, stored=0, stored_bytes=0, failed=0)
-        return done
+        await kept.renew_copy()
+        return replace(done, warnings=await kept.warnings() if done.files else ())
 
 
 def check_brake(chosen: Selection, most: float) -> None:
@@ -145,14 +150,10 @@ def check_brake(chosen: Selection, most: float) -> None:
         )
 
 
-def _is_inside(place: Path, root: Path) -> bool:
-    return place.resolve().is_relative_to(root.resolve())
-
-
 class _Removal:
     """Batch by batch: the list, the files, the rows."""
 
-    def __init__(self, archive: LocalArchive, manifest: KeepingManifest, quarantine: Path | None) -> None:
+    def __init__(self, archive: Archive, manifest: KeepingManifest, quarantine: Path | None) -> None:
         self.archive = archive
         self.manifest = manifest
         self.quarantine = quarantine

@@ -19,6 +19,7 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
 _PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_NAME = 80
+_WEB_BASE = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~!$&()*+,=:@%-]+)*")
 _EXPECTED = "expected an address such as s3://bucket/photos (or gs://, az://)"
 
 
@@ -55,6 +56,19 @@ class ArchiveRoot:
         """The folder that its manifest lies in, if nobody says otherwise."""
         return self.folder / STATE if self.folder is not None else own_state_dir(self, os.environ)
 
+    @property
+    def name(self) -> str:
+        """Its last part, as people call it."""
+        return self.folder.name if self.folder is not None else self.url.rpartition("/")[2]
+
+    def at(self, key: str) -> str:
+        """Write where a key lies, as people and other programs take it: a path, or an address."""
+        return str(self.folder / key) if self.folder is not None else f"{self.url}/{key}"
+
+    def holds(self, place: Path) -> bool:
+        """Whether a place of this machine lies inside."""
+        return self.folder is not None and place.resolve().is_relative_to(self.folder.resolve())
+
     def below(self, name: str) -> "ArchiveRoot":
         """The place of that name inside this one."""
         return ArchiveRoot(self.folder / name) if self.folder is not None else ArchiveRoot(url=f"{self.url}/{name}")
@@ -83,6 +97,17 @@ def parse_root(text: str) -> ArchiveRoot:
     if parts.scheme not in STORES or not _BUCKET.fullmatch(parts.netloc) or not is_plain or {".", ".."} & set(prefix):
         raise ValueError(_EXPECTED)
     return ArchiveRoot(url="/".join((f"{parts.scheme}://{parts.netloc}", *prefix)))
+
+
+def parse_web_base(text: str) -> str:
+    """Read the address under which the root of an archive can be had on the web.
+
+    Raises:
+        ValueError: It is none that a page may point to.
+    """
+    if not _WEB_BASE.fullmatch(text.rstrip("/")):
+        raise ValueError("expected an address such as https://photos.example.org/2026, without user and query")
+    return text.rstrip("/")
 
 
 def own_state_dir(root: ArchiveRoot, environ: Mapping[str, str]) -> Path:

@@ -1,18 +1,19 @@
 """Are the stored files what they were? Hashes the tree again, says what is wrong, and has it fetched anew."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from mirror.archive import LocalArchive
+from mirror.archive import Archive, Expected, Inspection
 from mirror.config import Config
-from mirror.decode import try_decoding
+from mirror.decode import Verdict, try_decoding
 from mirror.findings import Check, Finding, Mark, VerifyReport, batches, judge
 from mirror.keeping import Kept, opened
 from mirror.layout import SIDECAR
 from mirror.manifest import Choice, KeepingReader, StoredFile, at_text
 from mirror.model import RunReport
+from mirror.root import ArchiveRoot
 from mirror.sync import run_fetch
 from mirror.tally import Steps, Tally
 
@@ -26,22 +27,23 @@ _OWN_FILE = "mirror.toml"
 
 
 async def verify(
-    root: Path, path: Path, check: Check, *, steps: Steps, stop: asyncio.Event,
+    root: ArchiveRoot, path: Path, check: Check, *, steps: Steps, stop: asyncio.Event,
     on_found: Callable[[Finding], None] = lambda _: None,
 ) -> VerifyReport:  # fmt: skip
-    """Hash stored files again and compare; nothing in the tree is touched, and no network is needed.
+    """Hash stored files again and compare; nothing in the tree is touched, and no source is asked.
+
+    In a bucket files are compared by what the store says of them, unless the check is deep.
 
     What was found is noted in the manifest, where that can be written: when a file was right, and that damaged and
     missing ones are wanted again.
 
     Args:
-        root: The tree.
         path: The manifest's file.
         steps: Counts that a watcher may read meanwhile.
         stop: When set, what was found so far is noted, and the next run of the same kind goes on.
         on_found: Told of each file.
     Raises:
-        ArchiveError: The tree is not there or cannot be read.
+        ArchiveError: The tree is not there or cannot be read, or the store refuses.
         ManifestError: In use, damaged, newer, or not the manifest of this tree.
     """
     async with opened(root, path, is_read_only=True) as kept:
@@ -68,7 +70,8 @@ class _Verification:
     def __init__(
         self, kept: Kept, reader: KeepingReader, check: Check, steps: Steps, on_found: Callable[[Finding], None]
     ) -> None:
-        self.archive: LocalArchive = kept.archive
+        self.root = kept.root
+        self.archive: Archive = kept.archive
         self.manifest = kept.manifest
         self.reader = reader
         self.check = check
@@ -131,37 +134,50 @@ class _Verification:
         if sample is None:
             self.expect(files, size)
             self.expect(len(versions), sum(each.size_bytes for each in versions))
-            after = 0
+            after = ""
             while rows := self.reader.stored_files(self.choice, after, _READ_ROWS):
-                for batch in batches(rows):
+                for batch in self.cut(rows):
                     yield batch, False
-                after = rows[-1].asset_id
+                after = rows[-1].key
         else:
             rows = self.reader.drawn_files(self.choice, sample.of(files))
             self.expect(len(rows), sum(each.size_bytes for each in rows))
-            for batch in batches(rows):
+            for batch in self.cut(rows):
                 yield batch, False
-        for batch in batches(versions):
+        for batch in self.cut(versions):
             yield batch, True
+
+    def cut(self, files: Sequence[StoredFile]) -> Iterator[list[StoredFile]]:
+        """Cut a list of files into what is looked at in one go."""
+        return batches(files) if self.check.is_deep else batches(files, most=self.archive.most_at_a_glance)
 
     def expect(self, files: int, size: int) -> None:
         self.steps.files += files
         self.steps.bytes += size
 
     async def hash(self, batch: Sequence[StoredFile], *, is_version: bool) -> None:
-        examine = try_decoding if self.check.is_deep else None
-        found = await self.archive.inspect([each.key for each in batch], examine)
+        found = await self.look(batch)
         for file, each in zip(batch, found, strict=True):
             mark = judge(file, each)
-            self.sort(file, mark, is_version=is_version)
+            self.sort(file, mark, is_version=is_version, is_read=each.is_read)
             self.report.not_decoded += each.examined == "not tried"
-            self.report.bytes += each.size_bytes or 0
+            self.report.bytes += (each.size_bytes or 0) if each.is_read else 0
             self.steps.done += 1
             self.steps.done_bytes += file.size_bytes
             self.steps.found += mark != "="
             self.on_found(Finding(mark=mark, path=file.key, is_version=is_version))
 
-    def sort(self, file: StoredFile, mark: Mark, *, is_version: bool) -> None:
+    async def look(self, batch: Sequence[StoredFile]) -> Sequence[Inspection[Verdict]]:
+        if self.check.is_deep:
+            return await self.archive.inspect([each.key for each in batch], try_decoding)
+        return await self.archive.glance(
+            [
+                Expected(key=each.key, size_bytes=each.size_bytes, sha256=each.sha256, right_ts=each.right_ts)
+                for each in batch
+            ]
+        )
+
+    def sort(self, file: StoredFile, mark: Mark, *, is_version: bool, is_read: bool) -> None:
         """Put one file where it belongs in the report."""
         report = self.report
         if is_version:
@@ -179,7 +195,9 @@ class _Verification:
             report.undecodable.append(file.key)
         else:
             report.right += 1
-            self.right_ids.append(file.asset_id)
+            report.compared += not is_read
+            if is_read:
+                self.right_ids.append(file.asset_id)
 
     async def find_extra(self) -> None:
         """Name what lies in the tree and is no asset's, no sidecar of one, and no export that this program made."""
@@ -188,10 +206,14 @@ class _Verification:
             pictures = {file: file.removesuffix(SIDECAR) for file in files}
             known = self.reader.known_keys([*{*files, *pictures.values()}])
             for file in files:
-                is_ours = file == _OWN_FILE or f"{self.archive.root.absolute()}/{file}/".startswith(exports)
+                is_ours = file == _OWN_FILE or self.lies_in(file, exports)
                 if pictures[file].lower() not in known and not is_ours:
                     self.report.extra.append(file)
                     self.on_found(Finding(mark="+", path=file))
+
+    def lies_in(self, file: str, exports: tuple[str, ...]) -> bool:
+        """Whether a file of the tree is, or lies in, one of our exports."""
+        return self.root.folder is not None and f"{self.root.folder.absolute()}/{file}/".startswith(exports)
 
     # -- noting -------------------------------------------------------------------------------------------------
 
@@ -214,5 +236,5 @@ class _Verification:
             await manifest.want_again(self.missing_ids, "vanished")
         report.is_noted = True
         wrong = len(report.damaged) + len(report.missing)
-        code = None if report.is_stopped else 0 if report.is_right else 1
+        code = (None if report.right > report.compared else 1) if report.is_stopped else 0 if report.is_right else 1
         await manifest.end_run(exit_code=code, new_photos=0, stored=0, stored_bytes=0, failed=wrong)

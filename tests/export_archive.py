@@ -16,6 +16,7 @@ from PIL import Image
 from mirror.export.exports import Export
 from mirror.manifest import ManifestReader, Selected
 from mirror.model import Photo
+from mirror.root import ArchiveRoot
 from tests.test_manifest_desk import DAY, HOST, RACE, Desk, desk_at, photo
 
 HOSTILE = (
@@ -45,7 +46,7 @@ class Shelf:
         """What an export of everything is about."""
         with ManifestReader(self.desk.path) as reader:
             options = {"days": tuple(reader.export_days()), **options}
-            yield Export(reader=reader, root=self.root, **options)
+            yield Export(reader=reader, root=ArchiveRoot(self.root), **options)
 
     async def store(self, photos: Sequence[Photo], bodies: Mapping[str, bytes] | None = None) -> list[Path]:
         """List photos and store their files, with these bytes by the end of the address."""

@@ -19,6 +19,7 @@ from mirror.config import load_config
 from mirror.demo import DemoRace
 from mirror.gallery import GalleryOptions, GalleryReport, build_gallery, default_folder
 from mirror.manifest import Manifest
+from mirror.root import ArchiveRoot
 from mirror.sync import run_sync
 from tests.simulator import SourceSimulator
 
@@ -107,8 +108,8 @@ def _taken(number: int, variant: str) -> str | None:
 
 def build(root: Path, **options: Any) -> GalleryReport:
     """Make the gallery of an archive beside it."""
-    options.setdefault("folder", default_folder(root))
-    return build_gallery(root, root / ".mirror" / "manifest.sqlite", GalleryOptions(**options))
+    options.setdefault("folder", default_folder(ArchiveRoot(root)))
+    return build_gallery(ArchiveRoot(root), root / ".mirror" / "manifest.sqlite", GalleryOptions(**options))
 
 
 def files_of(site: Path) -> dict[str, int]:

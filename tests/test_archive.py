@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.archive import Archive, Draft, LocalArchive, Publication
+from mirror.archive import Archive, Draft, Expected, LocalArchive, Publication
 from mirror.archive.objects import open_bucket
 from mirror.archive.objects.archive import ObjectArchive
 from mirror.archive.seam import Bytes
@@ -282,6 +282,21 @@ async def test_missing_files_are_none(archive: Archive) -> None:
     assert await archive.digest("a/b.jpg") is None
     with pytest.raises(ArchiveError, match="not there"):
         await archive.read("a/b.jpg")
+
+
+async def test_glance_tells_right_from_wrong(archive: Archive) -> None:
+    """What is as it should be, of another size, or not there is told so, in order, whoever looks and however."""
+    digest = hashlib.sha256(BODY).digest()
+    for key in ("a/1.jpg", "a/2.jpg"):
+        await store(archive, key)
+    wanted = [("a/2.jpg", len(BODY)), ("none.jpg", len(BODY)), ("a/1.jpg", 7)]
+    found = await archive.glance(
+        [Expected(key=key, size_bytes=size, sha256=digest, right_ts=0.0) for key, size in wanted]
+    )
+    assert [each.is_there for each in found] == [True, False, True]
+    assert [each.size_bytes for each in found] == [len(BODY), None, len(BODY)]
+    assert found[0].sha256 == digest
+    assert await archive.keeps_deleted() is False
 
 
 @pytest.mark.parametrize(

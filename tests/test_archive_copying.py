@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mirror.archive import How, StoredFiles, new_file
+from mirror.archive import How, new_file
 from mirror.archive import copying as room
+from mirror.archive.copying import TreeFiles
 from mirror.errors import ArchiveError, DamagedError
 
 KEY = "Race-1/Day-2/original/7_a.jpg"
@@ -27,7 +28,7 @@ def root(tmp_path: Path) -> Path:
 
 def put(root: Path, target: Path, *, how: How = "copy", size_bytes: int | None = None) -> None:
     """Put the file somewhere."""
-    with StoredFiles(root) as files:
+    with TreeFiles(root) as files:
         files.put(KEY, target, how=how, size_bytes=size_bytes)
 
 
@@ -93,7 +94,7 @@ def test_nothing_is_read_through_a_link(root: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"secret")
     (root / KEY).unlink()
     (root / KEY).symlink_to(tmp_path / "secret")
-    with StoredFiles(root) as files, pytest.raises(DamagedError):
+    with TreeFiles(root) as files, pytest.raises(DamagedError):
         files.read(KEY)
     shutil.rmtree(root / "Race-1")
     (root / "Race-1").symlink_to(tmp_path)
@@ -104,7 +105,7 @@ def test_nothing_is_read_through_a_link(root: Path, tmp_path: Path) -> None:
 
 def test_reading_gives_every_byte(root: Path) -> None:
     """Whole, however large."""
-    with StoredFiles(root) as files:
+    with TreeFiles(root) as files:
         assert files.read(KEY) == BODY
 
 

@@ -17,6 +17,7 @@ import os, signal, sys
 from pathlib import Path
 from mirror.export.exports import Export
 from mirror.manifest import ManifestReader
+from mirror.root import ArchiveRoot
 from tests.test_export_stop import make
 
 class Dying(ManifestReader):
@@ -30,7 +31,7 @@ class Dying(ManifestReader):
 
 root = Path(sys.argv[1])
 with Dying(root / ".mirror" / "manifest.sqlite") as reader:
-    make(Export(reader=reader, root=root, days=tuple(reader.export_days())), sys.argv[2], Path(sys.argv[3]))
+    make(Export(reader=reader, root=ArchiveRoot(root), days=tuple(reader.export_days())), sys.argv[2], Path(sys.argv[3]))
 """
 
 

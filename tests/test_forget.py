@@ -18,6 +18,7 @@ from mirror.demo.race import DemoPhoto
 from mirror.errors import ConfigError
 from mirror.forget import Receipt, Takedown, forget, look_up
 from mirror.manifest import KeepingReader, note_export
+from mirror.root import ArchiveRoot
 from tests.simulator import SourceSimulator
 from tests.test_cli import assert_calm, mirror
 from tests.test_sync import assert_agrees, rows, tree
@@ -42,7 +43,7 @@ def look(folder: Path, photo_id: int) -> Takedown:
 async def take_down(folder: Path, photo: DemoPhoto) -> Receipt:
     """Forget a photo."""
     root = folder / "photos"
-    return await forget(root, root / ".mirror/manifest.sqlite", look(folder, photo.photo_id))
+    return await forget(ArchiveRoot(root), root / ".mirror/manifest.sqlite", look(folder, photo.photo_id))
 
 
 def assert_no_trace(folder: Path, photo: DemoPhoto) -> None:
@@ -163,6 +164,7 @@ from pathlib import Path
 from mirror.archive import LocalArchive
 from mirror.forget import forget, look_up
 from mirror.manifest import KeepingManifest, KeepingReader
+from mirror.root import ArchiveRoot
 path = Path({str(folder)!r}, "photos/.mirror/manifest.sqlite")
 whole = {owner}.{name}
 async def last(self, *given):
@@ -171,7 +173,7 @@ async def last(self, *given):
 {owner}.{name} = last
 with KeepingReader(path) as reader:
     takedown = look_up(reader, photo_ids=[int(sys.argv[1])])
-asyncio.run(forget(path.parent.parent, path, takedown))
+asyncio.run(forget(ArchiveRoot(path.parent.parent), path, takedown))
 """
 
 
@@ -189,7 +191,7 @@ async def test_copies_of_the_manifest_forget_too(tmp_path: Path) -> None:
     shutil.copy(path, tmp_path / "state/rebuild/manifest.sqlite")
     with KeepingReader(path) as reader:
         takedown = look_up(reader, photo_ids=[photo.photo_id])
-    receipt = await forget(root, path, takedown)
+    receipt = await forget(ArchiveRoot(root), path, takedown)
     assert receipt.manifests == 1
     assert_no_trace(root, photo)
     assert_no_trace(tmp_path / "state", photo)

@@ -163,6 +163,7 @@ def test_copies_follow_the_archive(own: Path) -> None:
     key = ask(own, "SELECT key FROM asset WHERE variant = 'large'")[0][0]
     (own / key).chmod(0o644)
     (own / key).write_bytes(b"other")
+    ask(own, "UPDATE asset SET size_bytes = 5 WHERE key = ?", key)
     assert build(own, is_copy=True).copied == 1
     site = build(own, is_copy=True, variants=("thumbnail",)).index.parent
     assert not list(site.rglob("large"))
@@ -260,7 +261,8 @@ def test_one_more_photo_rewrites_only_what_names_it(tmp_path: Path) -> None:
 DYING = """
 import os, sys
 from pathlib import Path
-from mirror.gallery import GalleryOptions, build_gallery, default_folder
+from mirror.gallery import GalleryOptions, build_gallery
+from mirror.root import ArchiveRoot
 
 root, left = Path(sys.argv[1]), [int(sys.argv[2])]
 
@@ -273,7 +275,8 @@ def dying(step):
     return take
 
 Path.replace, Path.unlink = dying(Path.replace), dying(Path.unlink)
-build_gallery(root, root / ".mirror" / "manifest.sqlite", GalleryOptions(folder=default_folder(root)))
+options = GalleryOptions(folder=root.with_name("photos-gallery"))
+build_gallery(ArchiveRoot(root), root / ".mirror" / "manifest.sqlite", options)
 """
 """A build that is killed before it gives a name to, or removes, the file of this number."""
 

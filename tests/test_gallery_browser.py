@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from mirror.gallery import GalleryServer
+from mirror.root import ArchiveRoot
 from tests.gallery_archive import DAY, HOSTILE, ask, build, make_archive, make_hostile, write_down
 
 if TYPE_CHECKING:
@@ -399,7 +400,7 @@ def test_served_page_shows_what_a_sync_brought(browser: "Browser", tmp_path: Pat
     """An open page of a served gallery reads itself again when the gallery was made again."""
     root = make_archive(tmp_path, photos=12)
     site = build(root).index.parent
-    with GalleryServer(site, root) as server:
+    with GalleryServer(site, ArchiveRoot(root)) as server:
         page = browser.new_page()
         page.goto(f"{server.url}{DAY}.html")
         page.wait_for_selector("html.is-ready")

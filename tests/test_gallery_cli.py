@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mirror.gallery import GalleryOptions, GalleryReport, GalleryServer, keep_fresh
+from mirror.root import ArchiveRoot
 from tests.gallery_archive import DAY, Page, archive, ask, build, own
 from tests.simulator import SourceSimulator
 from tests.test_cli import assert_calm, mirror
@@ -23,7 +24,7 @@ def test_server_shows_pages_and_pictures_and_nothing_else(own: Path, tmp_path: P
     (own / "mirror.toml").write_text('[api]\nsecret = "hush"')
     (own / "secret.jpg").symlink_to(tmp_path / "outside.jpg")
     (tmp_path / "outside.jpg").write_bytes(b"outside")
-    with GalleryServer(site, own) as server:
+    with GalleryServer(site, ArchiveRoot(own)) as server:
         host = urlsplit(server.url).netloc
 
         def status(path: str, **headers: str) -> int:
@@ -55,7 +56,7 @@ async def test_served_gallery_is_made_again_when_a_run_brought_something(own: Pa
         made.set()
 
     options = GalleryOptions(folder=site)
-    work = asyncio.create_task(keep_fresh(own, manifest, options, stop=stop, on_built=note, poll_s=0.01))
+    work = asyncio.create_task(keep_fresh(ArchiveRoot(own), manifest, options, stop=stop, on_built=note, poll_s=0.01))
     for count in (1, 2):
         ask(own, "INSERT INTO run (command, program, started_at) VALUES ('sync', 'test', '2026-06-01T00:00:00Z')")
         ask(own, "UPDATE bib SET bib = ?", str(count))

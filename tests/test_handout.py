@@ -10,6 +10,7 @@ import pytest
 from mirror.errors import ArchiveError, ConfigError
 from mirror.handout import Handed, hand_out
 from mirror.manifest import PhotoFinder, Search
+from mirror.root import ArchiveRoot
 from tests.demo_archive import copied, demo
 from tests.test_sync import tree
 
@@ -22,7 +23,7 @@ def hand(folder: Path, to: Path, search: Search = HUNDRED, *, variant: str = "",
     """Hand out what a search brings."""
     with PhotoFinder(folder / "photos/.mirror/manifest.sqlite") as finder:
         photos = finder.photos(finder.find(search))
-        return list(hand_out(folder / "photos", photos, to, variant=variant, is_link=is_link))
+        return list(hand_out(ArchiveRoot(folder / "photos"), photos, to, variant=variant, is_link=is_link))
 
 
 def hows(handed: Sequence[Handed]) -> set[str]:

@@ -12,6 +12,7 @@ from mirror.config import Config
 from mirror.errors import ConfigError
 from mirror.manifest import KeepingReader
 from mirror.prune import Pruned, PruneWish, prune
+from mirror.root import ArchiveRoot
 from tests.simulator import SourceSimulator
 from tests.test_cli import assert_calm, mirror
 from tests.test_manifest_reader import RECOUNT, TALLY
@@ -34,7 +35,7 @@ async def taken_down(source: SourceSimulator, folder: Path) -> tuple[Config, int
 async def take(folder: Path, wish: PruneWish, *, most: float = 0.1, quarantine: Path | None = None) -> Pruned:
     """Prune the archive below a folder."""
     root = folder / "photos"
-    return await prune(root, root / ".mirror/manifest.sqlite", wish, most=most, quarantine=quarantine)
+    return await prune(ArchiveRoot(root), root / ".mirror/manifest.sqlite", wish, most=most, quarantine=quarantine)
 
 
 async def test_photo_unlisted_for_long_goes_and_no_other(tmp_path: Path) -> None:

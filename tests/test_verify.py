@@ -15,6 +15,7 @@ from mirror.decode import try_decoding
 from mirror.demo.drawing import tiny_picture
 from mirror.errors import ManifestError
 from mirror.findings import Check, Finding, Sample, VerifyReport
+from mirror.root import ArchiveRoot
 from mirror.tally import Steps
 from mirror.verify import repair, verify
 from tests.simulator import SourceSimulator
@@ -29,7 +30,7 @@ async def check(
     """Verify the archive below a folder."""
     root = folder / "photos"
     return await verify(
-        root, root / ".mirror/manifest.sqlite", wish or Check(), steps=Steps(), stop=stop or asyncio.Event(),
+        ArchiveRoot(root), root / ".mirror/manifest.sqlite", wish or Check(), steps=Steps(), stop=stop or asyncio.Event(),
         on_found=on_found,
     )  # fmt: skip
 

@@ -1,18 +1,23 @@
 """The tree: drafts, versions and the files under their final names. The only room that writes assets."""
 
-from mirror.archive.copying import How, StoredFiles, put_copy
+from mirror.archive.copying import put_copy
 from mirror.archive.exported import Copies, Original
+from mirror.archive.handing import Copy, How, StoredFiles, stored_files
 from mirror.archive.local import LocalArchive
 from mirror.archive.neighbour import flush_folder, new_file
 from mirror.archive.new_folder import NewFolder, new_folder
-from mirror.archive.seam import Archive, Draft, Entry, Inspection, KeptDraft, Publication
+from mirror.archive.nouns import Entry, Expected, FileRef, Inspection, KeptDraft, Publication
+from mirror.archive.seam import Archive, Draft
 from mirror.archive.shared import open_shared
 
 __all__ = [
     "Archive",
     "Copies",
+    "Copy",
     "Draft",
     "Entry",
+    "Expected",
+    "FileRef",
     "How",
     "Inspection",
     "KeptDraft",
@@ -26,4 +31,5 @@ __all__ = [
     "new_folder",
     "open_shared",
     "put_copy",
+    "stored_files",
 ]

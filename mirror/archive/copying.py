@@ -2,25 +2,28 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self, TypeVar
 
 from mirror.archive import names
 from mirror.archive.disk import READ_FLAGS, Disk, in_plain_words, printable, write_all
+from mirror.archive.handing import Copy, How
 from mirror.archive.neighbour import neighbour_of, new_file, writing
+from mirror.archive.nouns import FileRef
 from mirror.archive.tree import Folders
 from mirror.errors import ArchiveError, DamagedError
 
 if sys.platform != "win32":
     import fcntl
 
-How = Literal["copy", "link"]
-"""A copy, which shares the disk's blocks where the file system can; or a hard link: the very same file."""
+R = TypeVar("R")
+T = TypeVar("T")
 
 _FICLONE = 0x40049409
 """Share the blocks of another file: ioctl_ficlone(2)."""
@@ -32,12 +35,14 @@ _CANNOT = {
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _AT_ONCE = 1 << 30
 _CHUNK_BYTES = 1 << 20
+_COARSEST_NS = 2_000_000_000
+"""FAT, the file system of most sticks, keeps times to two seconds."""
 
 
-class StoredFiles:
-    """The files of an archive for those who only read: nothing is locked, made or tried; every method blocks.
+class TreeFiles:
+    """The files of an archive in a folder; see ``handing.StoredFiles`` for the promises.
 
-    Nothing is read through a link inside the tree. Use it as a context manager.
+    Nothing is read through a link inside the tree.
 
     Raises:
         ArchiveError: The folder cannot be opened.
@@ -84,10 +89,73 @@ class StoredFiles:
         folder, name = self._place(key)
         put_copy(folder, name, target, how=how, size_bytes=size_bytes, key=key)
 
+    def read_each(
+        self, items: Iterable[tuple[T, FileRef | None]]
+    ) -> Generator[tuple[T, bytes | DamagedError | None], None, None]:
+        """Read whole files."""
+        for item, file in items:
+            yield item, None if file is None else _tried(self.read, file.key)
+
+    def check_each(
+        self, items: Iterable[tuple[T, FileRef | None]]
+    ) -> Generator[tuple[T, DamagedError | None], None, None]:
+        """Make sure that files are there."""
+        for item, file in items:
+            yield item, None if file is None else _tried(self.check, file.key)
+
+    def put_each(
+        self, items: Iterable[tuple[T, Copy | None]], *, how: How = "copy"
+    ) -> Generator[tuple[T, DamagedError | None], None, None]:
+        """Put files under names outside the archive."""
+        for item, copy in items:
+            yield item, None if copy is None else _tried(self._put, copy, how)
+
+    def _put(self, copy: Copy, how: How) -> None:
+        self.put(copy.file.key, copy.target, how=how, size_bytes=copy.file.size_bytes)
+
+    def is_copy(self, file: FileRef, target: Path) -> bool:
+        """Whether a copy of a file, or the file itself, lies there."""
+        with contextlib.suppress(OSError, DamagedError):
+            folder, name = self._place(file.key)
+            ours = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            return os.path.samestat(ours, target.stat()) or is_like(
+                target, size_bytes=ours.st_size, time_ns=ours.st_mtime_ns, sha256=file.sha256
+            )
+        return False
+
+    def pass_on(self, key: str, take: Callable[[bytes], object]) -> int:
+        """Hand a whole file on piece by piece."""
+        folder, name = self._place(key)
+        size_bytes = 0
+        with _opened(folder, name, key) as source:
+            while chunk := _piece(source, key):
+                take(chunk)
+                size_bytes += len(chunk)
+        return size_bytes
+
     def _place(self, key: str) -> tuple[int, str]:
         parents, name = names.split_key(key)
         with _reading(key):
             return self._folders.find(parents), name
+
+
+def is_like(target: Path, *, size_bytes: int | None, time_ns: int | None, sha256: bytes | None) -> bool:
+    """Whether a file has this size, and this time or these bytes; nothing there, or a folder, is not like it."""
+    with contextlib.suppress(OSError):
+        found = target.stat()
+        if found.st_size == size_bytes and stat.S_ISREG(found.st_mode):
+            if time_ns is not None and abs(found.st_mtime_ns - time_ns) <= _COARSEST_NS:
+                return True
+            with target.open("rb") as opened:
+                return sha256 is not None and hashlib.file_digest(opened, "sha256").digest() == sha256
+    return False
+
+
+def _tried(do: Callable[..., R], *given: object) -> R | DamagedError:
+    try:
+        return do(*given)
+    except DamagedError as error:
+        return error
 
 
 def put_copy(

@@ -6,16 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Never, Self, TypeVar
 
 from mirror.archive import names
 from mirror.archive.drafts import Drafts
 from mirror.archive.flush import Flusher, System
 from mirror.archive.growing import DraftRoom
 from mirror.archive.inspecting import Inspector
+from mirror.archive.nouns import Entry, Expected, Inspection, KeptDraft, Publication
 from mirror.archive.opening import OpenFolder
 from mirror.archive.removing import Remover
-from mirror.archive.seam import Bytes, Draft, Entry, Inspection, KeptDraft, Publication
+from mirror.archive.seam import Bytes, Draft
 from mirror.archive.survey import Survey
 from mirror.archive.tree import Tree
 from mirror.archive.writer import Writer
@@ -23,6 +24,7 @@ from mirror.errors import ArchiveError
 
 T = TypeVar("T")
 _THREADS = 4
+_MOST_AT_A_GLANCE = 64
 
 
 class LocalArchive:
@@ -202,6 +204,19 @@ class LocalArchive:
     async def inspect(self, keys: Sequence[str], examine: Callable[[bytes], T] | None = None) -> list[Inspection[T]]:
         """Hash stored files in one hop."""
         return await self._room.begin(self._inspector.inspect, keys, examine)
+
+    @property
+    def most_at_a_glance(self) -> int:
+        """So many files as one thread reads in about a moment."""
+        return _MOST_AT_A_GLANCE
+
+    async def glance(self, files: Sequence[Expected]) -> list[Inspection[Never]]:
+        """Hash files: a disk keeps no digest of them."""
+        return await self.inspect([each.key for each in files])
+
+    async def keeps_deleted(self) -> bool | None:
+        """Say no: what a file system keeps beside itself is nothing of ours."""
+        return False
 
     async def walk(self) -> AsyncGenerator[list[str], None]:
         """Name all that lies in the tree and is no folder, folder by folder."""

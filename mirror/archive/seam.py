@@ -2,83 +2,16 @@
 
 import mmap
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Never, Protocol, TypeVar
+
+from mirror.archive.nouns import Entry, Expected, Inspection, KeptDraft, Publication
+
+__all__ = ["Archive", "Bytes", "Draft", "Entry", "Expected", "Inspection", "KeptDraft", "Publication"]
 
 T = TypeVar("T")
 Bytes = bytes | mmap.mmap
 """A whole body: in memory, or mapped from its draft."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Publication:
-    """One checked draft and the key it is to get.
-
-    Args:
-        photo_id: For whoever meets the file without the manifest, where a store can keep that beside it.
-        bibs: Likewise, as they were when it was stored.
-        is_ours_there: Whether bytes of ours lie under ``key`` now, to be replaced.
-        keep_as: Key under ``.mirror/versions/`` that keeps those; None when they are not kept.
-        sha256_there: Digest that those should have (32 bytes); bytes that have another one are kept apart, as foreign.
-    """
-
-    draft: str
-    key: str
-    photo_id: int | None = None
-    bibs: tuple[str, ...] = ()
-    is_ours_there: bool = False
-    keep_as: str | None = None
-    sha256_there: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptDraft:
-    """A draft of an earlier run that a wanted asset may claim.
-
-    Args:
-        address: Short hash of the host and path it was fetched from.
-        etag: Label under which it can be resumed; None for a checked one.
-        size_bytes: What it holds; for a checked one, what its name promises.
-        sha256: Digest that the name of a checked one promises; None for one to be resumed.
-    """
-
-    name: str
-    asset_id: int
-    address: str
-    etag: str | None
-    size_bytes: int
-    sha256: bytes | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inspection(Generic[T]):
-    """What was found under one key.
-
-    Args:
-        is_there: Whether anything lies there.
-        size_bytes: What was read; None where no regular file lies, or none that can be read to its end.
-        sha256: Of what was read (32 bytes).
-        examined: What the caller's own look at the bytes said.
-    """
-
-    is_there: bool
-    size_bytes: int | None = None
-    sha256: bytes | None = None
-    examined: T | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One name in the archive that is no folder, or a folder that cannot be looked into."""
-
-    key: str
-    """Its path below the root; bytes that are no text are lone surrogates in it."""
-    size_bytes: int = 0
-    modified_ts: float = 0.0
-    """Unix seconds."""
-    trouble: str = ""
-    """Why it is no file that can be read; empty if it is one."""
 
 
 class Draft(Protocol):
@@ -253,6 +186,20 @@ class Archive(Protocol):
         Args:
             examine: Is shown each file as a whole, in the same thread.
         """
+
+    @property
+    def most_at_a_glance(self) -> int:
+        """How many files one `glance` takes best."""
+
+    async def glance(self, files: Sequence[Expected]) -> list[Inspection[Never]]:
+        """Look whether files are what they should be, in the cheapest way that can be trusted; several may be on.
+
+        Where a store keeps size, time and digest of what it holds, nothing is read but what it cannot say that of;
+        where none does, everything is.
+        """
+
+    async def keeps_deleted(self) -> bool | None:
+        """Say whether what is deleted here can still be had by whoever knows how; None where nobody can know."""
 
     def walk(self) -> AsyncGenerator[list[str], None]:
         """Name all that lies in the tree and is no folder, some at a time, but for our own state folder."""

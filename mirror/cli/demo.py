@@ -15,6 +15,7 @@ from mirror.cli.options import LogFile, Quiet, Verbosity
 from mirror.cli.output import console
 from mirror.cli.running import STOPPING, run
 from mirror.errors import ArchiveError, ConfigError
+from mirror.root import ArchiveRoot
 
 if TYPE_CHECKING:
     import asyncio
@@ -152,9 +153,9 @@ def _remove_gallery(root: Path) -> None:
     """Remove the gallery of the demo that is replaced, if it has one."""
     from mirror.gallery import default_folder, is_gallery_of
 
-    owner = root / ".mirror" / "archive-id"
-    if owner.is_file() and is_gallery_of(default_folder(root), owner.read_text("utf-8").strip()):
-        shutil.rmtree(default_folder(root))
+    owner, gallery = root / ".mirror" / "archive-id", default_folder(ArchiveRoot(root))
+    if owner.is_file() and is_gallery_of(gallery, owner.read_text("utf-8").strip()):
+        shutil.rmtree(gallery)
 
 
 async def _show(stop: "asyncio.Event", root: Path, *, is_quiet: bool) -> int:

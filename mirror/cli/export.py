@@ -184,13 +184,13 @@ def xmp(
 
     Without --variant, each photo's best stored file is taken.
     """
-    from mirror.export.exports import export_xmp
+    from mirror.export.exports import export_xmp, folder_beside
 
     if (to is not None) + beside + (embed is not None) != 1:
         raise ConfigError("where? Give one of --to DIR (sidecars), --beside (in the archive), --embed DIR (copies)")
     kind: XmpKind = "beside" if beside else "embedded" if embed else "sidecars"
     with opened_export(archive, config, race, race_day, variant) as export:
-        where = to or embed or export.root
+        where = to or embed or folder_beside(export.root)
         remember(export, "xmp", where)
         with counting("Writing") as tick:
             done = export_xmp(export, kind, where, on_file=tick)

@@ -11,7 +11,7 @@ import typer
 from mirror.cli.exit_codes import OK, PARTIAL
 from mirror.cli.logs import CAUSES
 from mirror.cli.output import printable, to_json
-from mirror.cli.places import find_tree
+from mirror.cli.places import find_manifest
 from mirror.errors import ConfigError
 from mirror.root import ArchiveRoot
 
@@ -35,7 +35,7 @@ def opened_export(
     for each in variants or ():
         if each not in VARIANTS:
             raise ConfigError(f"--variant {each}: expected one of {', '.join(VARIANTS)}")
-    root, path = find_tree(archive, config)
+    root, path = find_manifest(archive, config)
     with ManifestReader(path) as reader:
         days = reader.export_days()
         if races:
@@ -73,7 +73,7 @@ def remember(export: "Export", kind: str, to: Path) -> None:
     from mirror.manifest.exports import note_export
 
     # What lies in the archive itself is found without a note.
-    if to not in {Path("-"), export.root}:
+    if to not in {Path("-"), export.root.folder}:
         note_export(export.reader.path, to, kind)
 
 

@@ -12,8 +12,9 @@ from mirror.cli.exit_codes import OK, PARTIAL
 from mirror.cli.logs import CAUSES
 from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, Races
 from mirror.cli.output import console, from_stamp, local_time, printable, short_path, to_json
-from mirror.cli.places import find_tree, moment_of
+from mirror.cli.places import find_manifest, moment_of
 from mirror.errors import ConfigError
+from mirror.root import ArchiveRoot
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,12 +69,15 @@ def find(
     written.
     """
     from mirror.find import find as look_up
+    from mirror.handout import check_way
     from mirror.manifest import PhotoFinder
 
     _check(bibs or (), variant, has_filter=bool(race or album or since or uploaded_by or untagged), to=to, is_link=link)
     if untagged and bibs:
         raise ConfigError("a photo with a bib is not untagged: give bibs, or --untagged")
-    root, path = find_tree(archive, config)
+    root, path = find_manifest(archive, config)
+    if to is not None:
+        check_way(root, to, is_link=link)
     with PhotoFinder(path) as finder:
         search = _search(finder, bibs or (), race or (), album, since, uploaded_by, is_untagged=untagged)
         found = look_up(finder, search)
@@ -134,7 +138,7 @@ def _is_filtered(search: "Search") -> bool:
 
 
 def _hand_out(
-    root: Path, finder: "PhotoFinder", numbers: Sequence[int], to: Path, variant: str, *, is_link: bool
+    root: ArchiveRoot, finder: "PhotoFinder", numbers: Sequence[int], to: Path, variant: str, *, is_link: bool
 ) -> "list[Handed]":
     from rich.console import Console
     from rich.progress import track
@@ -172,20 +176,20 @@ def _say_handed(handed: "Sequence[Handed]", to: Path) -> None:
 # -- showing ----------------------------------------------------------------------------------------------------------
 
 
-def _plain(photo: "FoundPhoto", root: Path) -> dict[str, object]:
+def _plain(photo: "FoundPhoto", root: ArchiveRoot) -> dict[str, object]:
     """The fields of `FoundPhoto`, each file with its path, hashes in hex, times in ISO 8601."""
     files = [
         {
             **asdict(each),
             "sha256": each.sha256.hex() if each.sha256 else None,
-            "path": str(root / each.key) if each.key else None,
+            "path": root.at(each.key) if each.key else None,
         }
         for each in photo.files
     ]
     return {**asdict(photo), "uploaded_at": from_stamp(photo.uploaded_ts), "taken_at": photo.taken_at, "files": files}
 
 
-def _show(out: "Console", root: Path, photos: "Iterator[FoundPhoto]", search: "Search", variant: str) -> None:
+def _show(out: "Console", root: ArchiveRoot, photos: "Iterator[FoundPhoto]", search: "Search", variant: str) -> None:
     from rich.text import Text
 
     from mirror.progress import count_text
@@ -212,7 +216,7 @@ def _show(out: "Console", root: Path, photos: "Iterator[FoundPhoto]", search: "S
         out.print("No such photo.")
 
 
-def _lines(photo: "FoundPhoto", root: Path, asked: Sequence[str], variant: str) -> "Iterator[Text]":
+def _lines(photo: "FoundPhoto", root: ArchiveRoot, asked: Sequence[str], variant: str) -> "Iterator[Text]":
     from rich.text import Text
 
     line = Text(f"  {photo.photo_id}")
@@ -229,10 +233,14 @@ def _lines(photo: "FoundPhoto", root: Path, asked: Sequence[str], variant: str) 
     yield line
     held = [each for each in photo.held if variant in {"", each.variant}]
     if held:
-        yield Text(f"    {short_path(root / (held[0].key or ''))}")
+        yield Text(f"    {_short(root, held[0].key or '')}")
         return
     states = ", ".join(f"{each.variant} {each.state}" for each in photo.files if variant in {"", each.variant})
     yield Text(f"    not held: {states or 'not offered'}", style="yellow")
+
+
+def _short(root: ArchiveRoot, key: str) -> str:
+    return short_path(root.folder / key) if root.folder is not None else printable(root.at(key))
 
 
 def _absent_text(absent: "Absent", *, is_filtered: bool) -> str:

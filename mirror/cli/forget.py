@@ -17,6 +17,7 @@ from mirror.cli.output import console, printable, to_json
 from mirror.cli.places import find_own_manifest
 from mirror.cli.running import run
 from mirror.errors import ConfigError
+from mirror.root import ArchiveRoot
 
 if TYPE_CHECKING:
     from mirror.forget import Receipt, Takedown
@@ -95,7 +96,7 @@ def _look_up(path: Path, photo_ids: list[int], bibs: list[str], race: str | None
         return look_up(reader, photo_ids=photo_ids, bibs=bibs, race_id=race_id)
 
 
-async def _forget(root: Path, path: Path, takedown: "Takedown") -> "Receipt":
+async def _forget(root: ArchiveRoot, path: Path, takedown: "Takedown") -> "Receipt":
     from mirror.forget import forget
 
     return await forget(root, path, takedown)
@@ -189,3 +190,5 @@ def _report(done: "Receipt", takedown: "Takedown", *, is_json: bool) -> None:
     for each in done.exports:
         place = f"{printable(each.path)} ({each.kind})"
         out.print(Text(f"  {place}: {count_text(each.removed, 'file')} removed; {each.remark}", overflow="fold"))
+    for warning in done.warnings:
+        out.print(Text(f"  {printable(warning)}", style="yellow", overflow="fold"))

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,9 +12,10 @@ from mirror.cli.exit_codes import OK, PARTIAL, exit_code
 from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, Quiet, Verbosity
 from mirror.cli.output import console, to_json
-from mirror.cli.places import find_tree
+from mirror.cli.places import find_manifest, is_same_root
 from mirror.cli.running import run
 from mirror.errors import ConfigError
+from mirror.root import ArchiveRoot
 
 if TYPE_CHECKING:
     import asyncio
@@ -45,6 +46,14 @@ def gallery(
     ] = None,
     title: Annotated[str | None, typer.Option(metavar="TEXT", show_default=False, help="What it is called.")] = None,
     private: Annotated[bool, typer.Option("--private", help="Leave out bibs, and photos no longer listed.")] = False,
+    link_base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            show_default=False,
+            help="Point to the pictures where the archive's folder or bucket can be had on the web: https://...",
+        ),
+    ] = None,
     serve: Annotated[bool, typer.Option("--serve", help="Serve it to this machine, and keep it fresh.")] = False,
     port: Annotated[
         int, typer.Option(metavar="PORT", min=0, max=65535, help="With --serve: the port; 0 takes a free one.")
@@ -61,12 +70,13 @@ def gallery(
     after a sync: only what changed is written, and the site is whole at every moment.
     """
     set_up_logging(verbosity=verbose, is_quiet=quiet)
-    root, manifest = find_tree(archive, config)
+    root, manifest = find_manifest(archive, config)
     options = _options(
         root, _settings(root, config), to=to, copy=copy, variants=variants, races=race or (), title=title,
-        private=private, no_originals=no_originals,
+        private=private, no_originals=no_originals, link_base=link_base,
     )  # fmt: skip
     if serve:
+        options = _served(options, root, manifest)
         return run(
             lambda stop: _serve(stop, root, manifest, options, port=port),
             notice="Stopping to serve. The gallery stays.", is_over_then=True,
@@ -84,22 +94,21 @@ def gallery(
 # -- what it is to be -------------------------------------------------------------------------------------------------
 
 
-def _settings(root: Path, config: Path | None) -> "GallerySettings":
+def _settings(root: ArchiveRoot, config: Path | None) -> "GallerySettings":
     """The settings that the configuration of this archive makes, if there is one."""
     from mirror.config import GallerySettings, find_config, load_config
 
-    file = config or find_config(root)
+    file = config or find_config(root.folder or Path())
     if file is None:
         return GallerySettings()
     settings = load_config(file, is_offline=True)
-    its = settings.archive.root
-    is_its_own = config is not None or (its.is_local and its.path.resolve() == root.resolve())
+    is_its_own = config is not None or is_same_root(settings.archive.root, root)
     return settings.gallery if is_its_own else GallerySettings()
 
 
 def _options(
-    root: Path, settings: "GallerySettings", *, to: Path | None, copy: bool, variants: str | None,
-    races: "list[str] | tuple[str, ...]", title: str | None, private: bool, no_originals: bool,
+    root: ArchiveRoot, settings: "GallerySettings", *, to: Path | None, copy: bool, variants: str | None,
+    races: "list[str] | tuple[str, ...]", title: str | None, private: bool, no_originals: bool, link_base: str | None,
 ) -> "GalleryOptions":  # fmt: skip
     """Join settings and options; what was typed wins."""
     from mirror.model import VARIANTS
@@ -120,8 +129,29 @@ def _options(
         "title": settings.title if title is None else title,
         "private": private or settings.private,
         "copy_pictures": copy or settings.copy_pictures,
+        "link_base": settings.link_base if link_base is None else _base(link_base),
     }
+    if changes["copy_pictures"] and changes["link_base"]:
+        raise ConfigError("pages point to copies of their own, or to where --link-base says: take one of the two")
     return gallery_options(root, settings.model_copy(update=changes), races=tuple(map(_race, races)))
+
+
+def _base(text: str) -> str:
+    from mirror.root import parse_web_base
+
+    try:
+        return parse_web_base(text)
+    except ValueError as error:
+        raise ConfigError(f"--link-base: {error}") from None
+
+
+def _served(options: "GalleryOptions", root: ArchiveRoot, manifest: Path) -> "GalleryOptions":
+    """Pages of a bucket that are only good while they are served lie where nobody opens them by mistake."""
+    from mirror.gallery import PICTURES
+
+    if root.is_local or options.is_copy or options.link_base:
+        return options
+    return replace(options, folder=manifest.parent / "gallery", link_base=PICTURES)
 
 
 def _race(text: str) -> "RaceRef":
@@ -133,13 +163,16 @@ def _race(text: str) -> "RaceRef":
         raise ConfigError(f"--race: {error}") from None
 
 
-def gallery_options(root: Path, settings: "GallerySettings", *, races: "tuple[RaceRef, ...]" = ()) -> "GalleryOptions":
+def gallery_options(
+    root: ArchiveRoot, settings: "GallerySettings", *, races: "tuple[RaceRef, ...]" = ()
+) -> "GalleryOptions":
     """Say what the gallery of an archive is to be."""
     from mirror.gallery import GalleryOptions, default_folder
 
     return GalleryOptions(
         folder=(settings.to or default_folder(root)).absolute(), title=settings.title or "", races=races,
         variants=settings.variants, is_private=settings.private, is_copy=settings.copy_pictures,
+        link_base=settings.link_base or "",
     )  # fmt: skip
 
 
@@ -153,14 +186,14 @@ async def refresh_gallery(settings: "Config") -> "GalleryReport":
     from mirror.gallery import build_gallery
     from mirror.opening import manifest_path
 
-    root = settings.archive.root.path
+    root = settings.archive.root
     return await asyncio.to_thread(
         build_gallery, root, manifest_path(settings), gallery_options(root, settings.gallery)
     )
 
 
-def show_report(report: "GalleryReport") -> None:
-    """Say what was made, and what to open."""
+def show_report(report: "GalleryReport", *, is_for_disk: bool = True) -> None:
+    """Say what was made, and what to open, unless that is only good while it is served."""
     from mirror.progress import count_text, size_text, time_text
 
     out = console()
@@ -176,7 +209,8 @@ def show_report(report: "GalleryReport") -> None:
         out.print(f"  {count_text(report.missing, 'picture')} could not be copied")
     if report.left_out:
         out.print(f"  {count_text(report.left_out, 'photo')} left out: nothing of them that a browser can show is held")
-    out.print(f"Open {shown_path(report.index)}", soft_wrap=True)
+    if is_for_disk:
+        out.print(f"Open {shown_path(report.index)}", soft_wrap=True)
 
 
 def shown_path(path: Path) -> str:
@@ -188,12 +222,15 @@ def shown_path(path: Path) -> str:
     return shlex.quote(min(way, str(path), key=len))
 
 
-async def _serve(stop: "asyncio.Event", root: Path, manifest: Path, options: "GalleryOptions", *, port: int) -> int:
+async def _serve(
+    stop: "asyncio.Event", root: ArchiveRoot, manifest: Path, options: "GalleryOptions", *, port: int
+) -> int:
     import asyncio
 
-    from mirror.gallery import GalleryServer, build_gallery, keep_fresh
+    from mirror.gallery import PICTURES, GalleryServer, build_gallery, keep_fresh
 
-    show_report(await asyncio.to_thread(build_gallery, root, manifest, options))
+    report = await asyncio.to_thread(build_gallery, root, manifest, options)
+    show_report(report, is_for_disk=options.link_base != PICTURES)
     with GalleryServer(options.folder, root, port=port) as server:
         typer.echo(f"Serving {server.url} to this machine alone. Ctrl-C ends it.")
         await keep_fresh(root, manifest, options, stop=stop, on_built=_say_built)

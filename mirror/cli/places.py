@@ -105,16 +105,6 @@ def _manifest_of_bucket(archive: ArchiveRoot, config: Path | None) -> Path:
     return own
 
 
-def find_tree(archive: ArchiveRoot | None, config: Path | None) -> tuple[Path, Path]:
-    """As `find_manifest`, for commands that work on archives in a folder only.
-
-    Raises:
-        ConfigError: There is none, or it lies in a bucket.
-    """
-    root, path = find_manifest(archive, config)
-    return root.path, path
-
-
 def moment_of(words: str, option: str) -> "When":
     """Read the moment that an option names.
 
@@ -129,19 +119,26 @@ def moment_of(words: str, option: str) -> "When":
         raise ConfigError(f"{option} {error}") from None
 
 
-def find_own_manifest(archive: ArchiveRoot | None, config: Path | None) -> tuple[Path, Path]:
+def find_own_manifest(archive: ArchiveRoot | None, config: Path | None) -> tuple[ArchiveRoot, Path]:
     """As `find_manifest`, for commands that write: the manifest itself where a copy of it lies beside the tree.
 
     Raises:
         ConfigError: There is none.
     """
-    root, path = find_tree(archive, config)
+    root, path = find_manifest(archive, config)
     from mirror.config import find_config
 
-    above = find_config(root) if config is None else None
+    above = find_config(root.path) if config is None and root.is_local else None
     if above is not None:
         place_of = load_settings(None, above, is_offline=True).archive
         own = None if place_of.state_dir is None else place_of.state_dir / _MANIFEST
-        if own is not None and own.is_file() and place_of.root.path.resolve() == root.resolve():
+        if own is not None and own.is_file() and is_same_root(place_of.root, root):
             return root, own
     return root, path
+
+
+def is_same_root(one: ArchiveRoot, other: ArchiveRoot) -> bool:
+    """Whether two places are one."""
+    if one.is_local and other.is_local:
+        return one.path.resolve() == other.path.resolve()
+    return one == other

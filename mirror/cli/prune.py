@@ -16,6 +16,7 @@ from mirror.cli.output import console, printable, to_json
 from mirror.cli.places import find_own_manifest
 from mirror.cli.running import run
 from mirror.errors import ConfigError
+from mirror.root import ArchiveRoot
 
 if TYPE_CHECKING:
     from mirror.prune import Pruned, PruneWish, Selection
@@ -130,7 +131,7 @@ def _look_up(path: Path, wish: "PruneWish") -> "Selection":
         return look_up(reader, wish, now=datetime.now(UTC))
 
 
-async def _prune(root: Path, path: Path, wish: "PruneWish", most: float, quarantine: Path | None) -> "Pruned":
+async def _prune(root: ArchiveRoot, path: Path, wish: "PruneWish", most: float, quarantine: Path | None) -> "Pruned":
     from mirror.prune import prune
 
     return await prune(root, path, wish, most=most, quarantine=quarantine)
@@ -184,5 +185,7 @@ def _report(done: "Pruned | None", *, is_json: bool) -> None:
     out.print(Text(f"{word} {count_text(done.files, 'file')}{where}, {size_text(done.bytes)}.", style="bold green"))
     if done.absent:
         out.print(f"  {count_text(done.absent, 'file')} not there any more")
+    for warning in done.warnings:
+        out.print(Text(f"  {printable(warning)}", style="yellow", overflow="fold"))
     if done.given_up:
         out.print(f"  {count_text(done.given_up, 'file')} of these photos never fetched, and wanted no more")

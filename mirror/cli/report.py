@@ -10,7 +10,7 @@ import typer
 from mirror.cli.exit_codes import OK
 from mirror.cli.options import ArchiveDir, AsJson, ConfigFile, Races
 from mirror.cli.output import console, printable, short_path, to_json
-from mirror.cli.places import find_tree
+from mirror.cli.places import find_manifest
 from mirror.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def report(
     if bib_column and start_list is None:
         raise ConfigError("--bib-column goes with --start-list CSV")
     listed = read_start_list(start_list, column=bib_column) if start_list is not None else None
-    root, path = find_tree(archive, config)
+    root, path = find_manifest(archive, config)
     with CoverageReader(path) as reader:
         days = choose_days(race, reader.races()) if race else ()
         found = gather(reader, archive=root.name, days=days, start_list=listed)

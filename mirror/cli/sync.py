@@ -106,6 +106,8 @@ def sync(
     if fleet:
         if dry_run or to is not None:
             raise ConfigError("--fleet goes neither with --dry-run nor with --to: it works on configured races")
+        if cluster is not None or local_workers is not None:
+            raise ConfigError("--fleet goes neither with --cluster nor with --local-workers: one way at a time")
         return sync_fleet(
             settings, races, is_full=full, is_recheck=recheck, is_loss_believed=believe_loss, as_json=as_json,
             is_quiet=quiet,

@@ -16,6 +16,7 @@ from mirror.cli.output import console, printable, to_json
 from mirror.cli.places import find_own_manifest, load_settings
 from mirror.cli.running import run
 from mirror.errors import ArchiveError, ConfigError
+from mirror.root import ArchiveRoot
 
 if TYPE_CHECKING:
     import asyncio
@@ -61,10 +62,13 @@ def verify(
 ) -> int:
     """Hash the stored files again and say what is right, damaged, missing or extra.
 
+    In a bucket, sizes and digests are taken from the store; --deep reads
+    every file back.
+
     What is damaged or missing is fetched by the next sync, or by --repair.
     Extra files are named when the whole archive is verified, never touched.
 
-    Needs no network but for --repair; reads media that cannot be written.
+    Needs no source but for --repair; reads media that cannot be written.
     Ctrl-C stops it, and the same command goes on.
     """
     if as_json and combined == "-":
@@ -149,7 +153,7 @@ def _line(finding: "Finding") -> str:
 
 
 async def _verify(
-    root: Path, path: Path, check: "Check", settings: "Config | None", stop: "asyncio.Event",
+    root: ArchiveRoot, path: Path, check: "Check", settings: "Config | None", stop: "asyncio.Event",
     *, write: "Callable[[Finding], None]", is_quiet: bool,
 ) -> "VerifyReport":  # fmt: skip
     from mirror.progress import Progress, StepsProgress, causes
@@ -205,6 +209,8 @@ def _headline(report: "VerifyReport") -> tuple[str, str]:
         return f"Not right: {count_text(wrong, 'file')}.", "red"
     if report.mended:
         return f"Mended: {count_text(report.mended, 'file')} fetched again. Everything else is right.", "green"
+    if report.compared:
+        return "Right, by what the store says of its files.", "green"
     return "Right. Every file is what it was.", "green"
 
 
@@ -216,6 +222,8 @@ def _facts(report: "VerifyReport", *, is_repaired: bool) -> Iterator[str]:
     counts = ((report.damaged, "damaged"), (report.missing, "missing"), (report.extra, "extra"))
     found = [f"{len(paths):,} {word}" for paths, word in counts if paths]
     yield ", ".join([f"{count_text(report.right, 'file')} right", *found, f"{size_text(report.bytes)} read"])
+    if report.compared:
+        yield f"{report.compared:,} of them by size and digest, as the store keeps them: --deep reads every byte"
     if report.right_versions or report.bad_versions:
         bad = f", {len(report.bad_versions):,} damaged or missing" if report.bad_versions else ""
         yield f"{count_text(report.right_versions, 'earlier version')} right{bad}"

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, SecretStr
 from mirror.layout import check_template
 from mirror.model import VARIANTS
 from mirror.race_ref import RaceRef, parse_race_ref
-from mirror.root import ArchiveRoot, is_url, parse_root
+from mirror.root import ArchiveRoot, is_url, parse_root, parse_web_base
 from mirror.timetable import Rate
 from mirror.units import parse_duration, parse_size
 
@@ -145,6 +145,10 @@ def _base_url(value: object) -> str:
     return text
 
 
+def _web_base(value: object) -> str | None:
+    return None if value is None or value == "" else parse_web_base(_text(value))
+
+
 def _hosts(value: object) -> tuple[str, ...]:
     hosts = [_text(host).lower() for host in listed(value)]
     if wrong := [host for host in hosts if not _HOST.fullmatch(host)]:
@@ -227,6 +231,7 @@ Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 Root = Annotated[ArchiveRoot, BeforeValidator(_root)]
 MaybePath = Annotated[Path | None, BeforeValidator(_maybe_path)]
 Command = Annotated[tuple[str, ...], BeforeValidator(_command)]
+MaybeWebBase = Annotated[str | None, BeforeValidator(_web_base)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 Hosts = Annotated[tuple[str, ...], BeforeValidator(_hosts)]
 Variants = Annotated[tuple[str, ...], BeforeValidator(_variants)]

@@ -4,6 +4,7 @@ The hashes in the manifest are the archive's own, so no picture is read again; t
 bags by hashing all of them. Source: RFC 8493.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from mirror import __version__
-from mirror.archive import How, StoredFiles, new_file, new_folder
+from mirror.archive import Copy, FileRef, How, StoredFiles, new_file, new_folder
 from mirror.errors import ConfigError
 from mirror.export.datapackage import write_package
 from mirror.manifest import ExportDay, ExportPhoto, ManifestReader
@@ -113,16 +114,25 @@ class Bagger:
         text = "".join(f"{label}: {' '.join(value.split())}\n" for label, value in lines if value)
         return f"{text}{_AGENT}{__version__}\n".encode("utf-8", "backslashreplace")
 
-    def _fill(self, draft: Path, payload: Iterator[tuple[str, int]]) -> None:
-        folders: set[Path] = set()
+    def _fill(self, draft: Path, payload: Iterator[tuple[str, int, str]]) -> None:
         (draft / "data").mkdir()
-        for key, size_bytes in payload:
-            target = draft / "data" / key
-            if target.parent not in folders:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                folders.add(target.parent)
-            self._files.put(key, target, how=self._how, size_bytes=size_bytes)
-            self._on_file(size_bytes)
+        with contextlib.closing(self._files.put_each(_copies(draft / "data", payload), how=self._how)) as copied:
+            for size_bytes, trouble in copied:
+                if trouble is not None:
+                    raise trouble
+                self._on_file(size_bytes)
+
+
+def _copies(folder: Path, payload: Iterator[tuple[str, int, str]]) -> Iterator[tuple[int, Copy]]:
+    """Say what is to be copied where, and make the folders for it."""
+    folders: set[Path] = set()
+    for key, size_bytes, sha256 in payload:
+        target = folder / key
+        if target.parent not in folders:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            folders.add(target.parent)
+        file = FileRef(key=key, size_bytes=size_bytes, sha256=bytes.fromhex(sha256))
+        yield size_bytes, Copy(file=file, target=target)
 
 
 class _Seen:
@@ -142,18 +152,19 @@ class _Seen:
                 continue
             size_bytes = asset.size_bytes or 0
             self._manifest.write(_manifest_line(asset.sha256, f"data/{asset.key}").encode())
-            self._spool.write(json.dumps([asset.key, size_bytes]) + "\n")
+            self._spool.write(json.dumps([asset.key, size_bytes, asset.sha256]) + "\n")
             self.files += 1
             self.size_bytes += size_bytes
             self.newest = max(self.newest, (asset.stored_at or "")[:10])
         return photo
 
 
-def _payload(spool: IO[str]) -> Iterator[tuple[str, int]]:
+def _payload(spool: IO[str]) -> Iterator[tuple[str, int, str]]:
+    """Key, size in bytes and SHA-256 (64 hex digits) of each file."""
     spool.seek(0)
     for line in spool:
-        key, size_bytes = json.loads(line)
-        yield key, size_bytes
+        key, size_bytes, sha256 = json.loads(line)
+        yield key, size_bytes, sha256
 
 
 def _declaration() -> bytes:
@@ -164,12 +175,12 @@ def _manifest_line(sha256: str, path: str) -> str:
     return f"{sha256}  {path.translate(_ESCAPES)}\n"
 
 
-def _is_same(draft: Path, folder: Path, payload: Iterator[tuple[str, int]]) -> bool:
+def _is_same(draft: Path, folder: Path, payload: Iterator[tuple[str, int, str]]) -> bool:
     """Whether the bag that lies there has the same tags, and all of its payload in the right size."""
     names = [_TAG_MANIFEST, *_listed(draft / _TAG_MANIFEST)]
     try:
         return all((draft / name).read_bytes() == (folder / name).read_bytes() for name in names) and all(
-            (folder / "data" / key).stat().st_size == size_bytes for key, size_bytes in payload
+            (folder / "data" / key).stat().st_size == size_bytes for key, size_bytes, _ in payload
         )
     except OSError:
         return False

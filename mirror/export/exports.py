@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from mirror.archive import How, StoredFiles, new_file
+from mirror.archive import How, new_file, stored_files
 from mirror.archive.neighbour import writing
 from mirror.errors import ConfigError, DamagedError
 from mirror.export.bagit import Bagger
@@ -20,6 +20,7 @@ from mirror.export.sidecars import Sidecars
 from mirror.export.tables import CsvFile, JsonLinesFile, ParquetFile, TableFile
 from mirror.manifest import ExportDay, ExportPhoto, ManifestReader
 from mirror.model import VARIANTS
+from mirror.root import ArchiveRoot
 
 TableKind = Literal["csv", "jsonl", "parquet"]
 XmpKind = Literal["sidecars", "beside", "embedded"]
@@ -34,14 +35,14 @@ class Export:
     """What an export is about.
 
     Args:
-        root: The archive's folder.
+        root: Where the archive lies.
         days: The race days that are meant.
         is_all: Whether there are no others.
         variants: Which to export; empty leaves it to the kind of export.
     """
 
     reader: ManifestReader
-    root: Path
+    root: ArchiveRoot
     days: tuple[ExportDay, ...]
     is_all: bool = True
     variants: tuple[str, ...] = ()
@@ -163,8 +164,12 @@ def export_bags(
     lines = [_info_line(text) for text in info]
     if date is not None and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", date):
         raise ConfigError(f"--date {date}: expected a date such as 2026-05-17")
+    if how == "link" and not export.root.is_local:
+        raise ConfigError(
+            f"--link makes links to files of this machine, and {export.root} lies in a bucket: leave it out"
+        )
     _make_outside(export, to)
-    with StoredFiles(export.root) as files:
+    with stored_files(export.root) as files:
         bagger = Bagger(
             export.reader, files, variants=export.variants or VARIANTS, how=how, info=lines, date=date,
             on_file=lambda _: on_file(),
@@ -198,7 +203,7 @@ def export_xmp(export: Export, kind: XmpKind, to: Path, *, on_file: Tick = lambd
     """
     if kind != "beside":
         _make_outside(export, to)
-    with StoredFiles(export.root) as files:
+    with stored_files(export.root) as files:
         sidecars = Sidecars(files, to, variants=export.variants, is_embedding=kind == "embedded", on_file=on_file)
         report = sidecars.write(export.photos())
     if report.written and hasattr(os, "sync"):
@@ -209,9 +214,22 @@ def export_xmp(export: Export, kind: XmpKind, to: Path, *, on_file: Tick = lambd
     )  # fmt: skip
 
 
+def folder_beside(root: ArchiveRoot) -> Path:
+    """Say where sidecars go that are to lie beside the stored files.
+
+    Raises:
+        ConfigError: Those lie in a bucket.
+    """
+    if root.folder is None:
+        raise ConfigError(
+            f"--beside writes into the archive's folder, and {root} lies in a bucket: --to DIR writes sidecars here"
+        )
+    return root.folder
+
+
 def _make_outside(export: Export, to: Path) -> None:
     """Make a folder for an export: what lies inside the archive is the archive's."""
-    if to.resolve().is_relative_to(export.root.resolve()):
+    if export.root.holds(to):
         raise ConfigError(f"{to} lies inside the archive: choose a place outside")
     with writing(to):
         to.mkdir(parents=True, exist_ok=True)

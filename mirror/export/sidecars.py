@@ -1,13 +1,14 @@
 """XMP beside pictures and inside copies of them: written only where it changed, never over another program's work."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from mirror.archive import StoredFiles, new_file
+from mirror.archive import FileRef, StoredFiles, new_file
 from mirror.archive.names import split_key
 from mirror.archive.neighbour import writing
-from mirror.errors import DamagedError
 from mirror.export.containers import NoPlaceError, find_packet, put_packet
 from mirror.export.merging import merged
 from mirror.export.xmp import is_ours, packet, properties
@@ -29,6 +30,14 @@ class XmpReport:
     """Stored files that cannot be read, each with the reason."""
     beside: int
     """Copies whose format takes no metadata here: their XMP lies beside them."""
+
+
+class _Wish(NamedTuple):
+    """One stored file whose metadata is to be written."""
+
+    photo: ExportPhoto
+    asset: ExportAsset
+    key: str
 
 
 def below(folder: Path, key: str) -> Path:
@@ -63,40 +72,50 @@ class Sidecars:
 
     def write(self, photos: Iterable[ExportPhoto]) -> XmpReport:
         """Write all of them."""
-        for photo in photos:
-            for asset, key in self._chosen(photo):
-                try:
-                    self._write_one(photo, asset, key)
-                except DamagedError as error:
-                    self._missing.append(str(error))
-                self._on_file()
+        chosen = ((wish, _ref(wish)) for photo in photos for wish in self._chosen(photo))
+        if self._is_embedding:
+            with contextlib.closing(self._files.read_each(chosen)) as pictures:
+                for wish, picture in pictures:
+                    if isinstance(picture, bytes):
+                        self._embed(wish, picture)
+                    else:
+                        self._missing.append(str(picture))
+                    self._on_file()
+        else:
+            with contextlib.closing(self._files.check_each(chosen)) as checked:
+                for wish, trouble in checked:
+                    if trouble is None:
+                        self._put_beside(wish)
+                    else:
+                        self._missing.append(str(trouble))
+                    self._on_file()
         return XmpReport(
             written=self._written, unchanged=self._unchanged, left=tuple(self._left),
             missing=tuple(self._missing), beside=self._beside,
         )  # fmt: skip
 
-    def _chosen(self, photo: ExportPhoto) -> Iterator[tuple[ExportAsset, str]]:
-        stored = {each.variant: (each, each.key) for each in photo.assets if each.key is not None}
+    def _chosen(self, photo: ExportPhoto) -> Iterator[_Wish]:
+        stored = {each.variant: _Wish(photo, each, each.key) for each in photo.assets if each.key is not None}
         best = [each for each in VARIANTS if each in stored][:1]
         for variant in self._variants or best:
             if variant in stored:
                 yield stored[variant]
 
-    def _write_one(self, photo: ExportPhoto, asset: ExportAsset, key: str) -> None:
-        target = below(self._folder, key)
-        said = properties(photo, asset)
-        if not self._is_embedding:
-            self._files.check(key)
-            self._put(target.with_name(f"{target.name}{SIDECAR}"), packet(said), is_ours)
-            return
-        picture = self._files.read(key)
+    def _put_beside(self, wish: _Wish) -> None:
+        target = below(self._folder, wish.key)
+        said = properties(wish.photo, wish.asset)
+        self._put(target.with_name(f"{target.name}{SIDECAR}"), packet(said), is_ours)
+
+    def _embed(self, wish: _Wish, picture: bytes) -> None:
+        target = below(self._folder, wish.key)
+        said = properties(wish.photo, wish.asset)
         try:
             old = find_packet(picture)
             body = put_packet(picture, packet(said) if old is None else merged(old, said))
         except NoPlaceError:
             self._beside += 1
             self._put(target, picture, lambda _: False)
-            self._put(target.with_name(f"{target.name}{SIDECAR}"), packet(said), is_ours)
+            self._put_beside(wish)
             return
         self._put(target, body, _is_copy_of_ours)
 
@@ -116,6 +135,13 @@ class Sidecars:
         with new_file(target, is_flushed=False) as file:
             file.write(body)
         self._written += 1
+
+
+def _ref(wish: _Wish) -> FileRef:
+    sha256 = wish.asset.sha256
+    return FileRef(
+        key=wish.key, size_bytes=wish.asset.size_bytes, sha256=bytes.fromhex(sha256) if sha256 is not None else None
+    )
 
 
 def _is_copy_of_ours(picture: bytes) -> bool:

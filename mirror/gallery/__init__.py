@@ -2,10 +2,11 @@
 
 from mirror.gallery.build import build_gallery
 from mirror.gallery.options import GalleryOptions, GalleryReport, default_folder
-from mirror.gallery.serving import GalleryServer, keep_fresh
+from mirror.gallery.serving import PICTURES, GalleryServer, keep_fresh
 from mirror.gallery.site import is_gallery_of
 
 __all__ = [
+    "PICTURES",
     "GalleryOptions",
     "GalleryReport",
     "GalleryServer",

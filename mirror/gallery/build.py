@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from mirror.archive import StoredFiles
+from mirror.archive import FileRef, stored_files
 from mirror.errors import ConfigError, DamagedError
 from mirror.gallery.entries import Entry, entry_of, zone_of
 from mirror.gallery.options import GalleryOptions, GalleryReport
@@ -38,6 +38,7 @@ from mirror.gallery.shards import (
 from mirror.gallery.site import COPIES, Site
 from mirror.manifest import GalleryReader, HeldDay, note_export
 from mirror.race_ref import RaceRef, parse_race_ref
+from mirror.root import ArchiveRoot
 
 log = logging.getLogger(__name__)
 
@@ -47,21 +48,22 @@ _NO_ALBUM = "Without an album"
 _COMMON = "all"
 
 
-def build_gallery(root: Path, manifest: Path, options: GalleryOptions) -> GalleryReport:
+def build_gallery(root: ArchiveRoot, manifest: Path, options: GalleryOptions) -> GalleryReport:
     """Make the gallery of an archive, or bring it up to date: only what changed is written.
 
     Whenever this ends, and however, the folder holds a whole site: the earlier one or the new one.
 
     Args:
-        root: The archive's folder.
+        root: Where the archive lies.
         manifest: Its manifest.
     Raises:
-        ConfigError: The folder holds something else or lies inside the archive, or a race is unknown.
+        ConfigError: The folder holds something else or lies inside the archive, a race is unknown, or no page can point
+            to the pictures.
         ManifestError: The manifest is absent, damaged or newer, or another build is on.
         ArchiveError: The folder cannot be written.
     """
     started = time.monotonic()
-    _check_places(root, options.folder)
+    _check_places(root, options)
     with GalleryReader(manifest) as reader, closing(Site(options.folder, archive_id=reader.archive_id())) as site:
         # Before the first page: a photo to be forgotten must be found there too, however this ends.
         note_export(manifest, options.folder, "gallery")
@@ -72,9 +74,15 @@ def build_gallery(root: Path, manifest: Path, options: GalleryOptions) -> Galler
     return build.report(time.monotonic() - started)
 
 
-def _check_places(root: Path, folder: Path) -> None:
-    inner, outer = folder.resolve(), root.resolve()
-    if inner.is_relative_to(outer) or outer.is_relative_to(inner):
+def _check_places(root: ArchiveRoot, options: GalleryOptions) -> None:
+    folder = options.folder
+    if root.folder is None:
+        if not (options.is_copy or options.link_base):
+            raise ConfigError(
+                f"no page can point into {root}: --copy takes the pictures along, --link-base https://... points to "
+                "where they can be had on the web, --serve shows them on this machine"
+            )
+    elif root.holds(folder) or root.folder.resolve().is_relative_to(folder.resolve()):
         raise ConfigError(
             f"{folder}: a gallery cannot lie in its archive, nor the archive in it: give another --to DIR"
         )
@@ -104,7 +112,7 @@ def _is_of(day: HeldDay, ref: RaceRef) -> bool:
 class _Build:
     """One build on its way."""
 
-    root: Path
+    root: ArchiveRoot
     reader: GalleryReader
     site: Site
     options: GalleryOptions
@@ -186,13 +194,21 @@ class _Build:
         """The way from a page to the pictures: percent-encoded, with a slash at its end."""
         if self.options.is_copy:
             return f"{COPIES}/"
+        if self.options.link_base:
+            return f"{self.options.link_base}/"
         try:
-            way = os.path.relpath(self.root.absolute(), self.options.folder.absolute())
+            way = os.path.relpath(self.root.path.absolute(), self.options.folder.absolute())
         except ValueError:  # another drive
             raise ConfigError(
                 f"{self.options.folder}: no relative path leads to {self.root}: choose a folder on its drive, or --copy"
             ) from None
         return f"{quote(Path(way).as_posix())}/"
+
+    @property
+    def origin(self) -> str:
+        """Where else than in the site's own place pictures may come from, as a page's policy names it."""
+        scheme, _, rest = self.options.link_base.partition("://")
+        return f"{scheme}://{rest.partition('/')[0]}" if rest else ""
 
     def put(self, folder: str, content: object) -> str:
         """Write a shard; returns its name."""
@@ -206,16 +222,19 @@ class _Build:
         """Copy the pictures of a race day, where that is asked for."""
         if not self.options.is_copy:
             return
-        with StoredFiles(self.root) as files:
-            for key in (key for entry in entries for key in {each.key for each in entry.files}):
-                try:
-                    size = self.site.copy(files, self.root, key)
-                except DamagedError as error:
-                    log.warning("not copied: %s", error)
+        held = {each.key: each for entry in entries for each in entry.files}
+        wanted = (
+            FileRef(key=each.key, size_bytes=each.size_bytes or None, stored_at=each.stored_at)
+            for each in held.values()
+        )
+        with stored_files(self.root) as files, closing(self.site.copy_each(files, wanted)) as copied:
+            for each in copied:
+                if isinstance(each, DamagedError):
+                    log.warning("not copied: %s", each)
                     self.missing += 1
                 else:
-                    self.copied += bool(size)
-                    self.copied_bytes += size
+                    self.copied += bool(each)
+                    self.copied_bytes += each
 
     # -- the end ------------------------------------------------------------------------------------------------
 
@@ -228,9 +247,12 @@ class _Build:
         outline = self.put(_COMMON, self.common(days))
         self.site.flush()
         for day in days:
-            self.site.swap(f"{day.key}.html", render_day(day, title=title, app=version, is_private=is_private))
+            self.site.swap(
+                f"{day.key}.html", render_day(day, title=title, app=version, is_private=is_private, origin=self.origin)
+            )
         self.site.swap(
-            "index.html", render_index(days, title=title, outline=outline, app=version, is_private=is_private)
+            "index.html",
+            render_index(days, title=title, outline=outline, app=version, is_private=is_private, origin=self.origin),
         )
         # Last of all: an open page that asks for this finds everything that it names.
         now = json.dumps([["", outline], *([day.key, day.outline] for day in days)])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mirror.model import VARIANTS
 from mirror.race_ref import RaceRef
+from mirror.root import ArchiveRoot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,8 @@ class GalleryOptions:
     """Leave out every bib, and photos that are no longer listed."""
     is_copy: bool = False
     """Copy the pictures, so that the folder stands alone; else its pages point into the archive."""
+    link_base: str = ""
+    """Where the archive's root can be had on the web: pages point there instead; no slash at its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +53,7 @@ class GalleryReport:
     seconds: float
 
 
-def default_folder(root: Path) -> Path:
-    """Say where a gallery goes unless told otherwise: beside the archive."""
-    root = root.absolute()
-    return root.with_name(f"{root.name or 'archive'}-gallery")
+def default_folder(root: ArchiveRoot) -> Path:
+    """Say where a gallery goes unless told otherwise: beside the archive, or here if that lies in a bucket."""
+    place = root.folder.absolute() if root.folder is not None else Path.cwd() / root.name
+    return place.with_name(f"{place.name or 'archive'}-gallery")

@@ -84,26 +84,32 @@ def app_version(app: Mapping[str, bytes]) -> str:
     return hash_of(*(name.encode() + content for name, content in sorted(app.items())))
 
 
-def render_index(days: Sequence[DayPage], *, title: str, outline: str, app: str, is_private: bool) -> bytes:
-    """Write the page of all races."""
+def render_index(
+    days: Sequence[DayPage], *, title: str, outline: str, app: str, is_private: bool, origin: str = ""
+) -> bytes:
+    """Write the page of all races.
+
+    Args:
+        origin: Where else pictures may come from: ``https://photos.example.org``.
+    """
     races: dict[int, list[DayPage]] = {}
     for day in days:
         races.setdefault(day.race_id, []).append(day)
     template = _environment().get_template("index.html")
     return template.render(
         title=title, races=list(races.values()), photos=sum(day.photos for day in days), outline=outline, app=app,
-        styles=_STYLES, scripts=INDEX_SCRIPTS, early=_EARLY, is_private=is_private,
+        styles=_STYLES, scripts=INDEX_SCRIPTS, early=_EARLY, is_private=is_private, origin=origin,
     ).encode()  # fmt: skip
 
 
-def render_day(day: DayPage, *, title: str, app: str, is_private: bool) -> bytes:
+def render_day(day: DayPage, *, title: str, app: str, is_private: bool, origin: str = "") -> bytes:
     """Write the page of a race day."""
     return (
         _environment()
         .get_template("day.html")
         .render(
             title=title, day=day, outline=day.outline, app=app, styles=_STYLES, scripts=SCRIPTS, early=_EARLY,
-            is_private=is_private,
+            is_private=is_private, origin=origin,
         )
         .encode()
     )  # fmt: skip

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,14 +11,17 @@ from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, unquote, urlsplit
 
-from mirror.errors import ConfigError, MirrorError
+from mirror.archive import StoredFiles, stored_files
+from mirror.errors import ConfigError, DamagedError, MirrorError
 from mirror.gallery.build import build_gallery
 from mirror.gallery.options import GalleryOptions, GalleryReport
 from mirror.manifest import GalleryReader
+from mirror.root import ArchiveRoot
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +37,11 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
 }
+PICTURES = "../pictures"
+"""The way from a page to the pictures of an archive in a bucket, while they are served."""
+_PICTURES_NAME = PICTURES.rpartition("/")[2]
+_NOT_KEPT = "no-cache"
+_IN_MEMORY_BYTES = 8 * 1024 * 1024
 _NOWHERE = os.devnull + "/nothing"
 
 
@@ -41,17 +50,19 @@ class GalleryServer:
 
     Args:
         site: The gallery's folder.
-        root: The archive's.
+        root: Where the archive lies; one in a bucket is read through this process, and its pages were built with
+            `PICTURES` for a base.
         port: 0 takes a free one.
     Raises:
-        ConfigError: The port cannot be used.
+        ConfigError: The port cannot be used, or the extra for buckets is not installed.
     """
 
-    def __init__(self, site: Path, root: Path, *, port: int = 0) -> None:
-        site, root = site.absolute(), root.absolute()
-        common = Path(os.path.commonpath((site, root)))
+    def __init__(self, site: Path, root: ArchiveRoot, *, port: int = 0) -> None:
+        site, folder = site.absolute(), root.folder.absolute() if root.folder is not None else None
+        common = Path(os.path.commonpath((site, folder))) if folder is not None else site.parent
         start = f"/{quote(site.relative_to(common).as_posix())}/"
-        handler = partial(_Handler, site=site, root=root, common=common, start=start)
+        self._files = stored_files(root) if folder is None else None
+        handler = partial(_Handler, site=site, root=folder, files=self._files, common=common, start=start)
         try:
             self._server = ThreadingHTTPServer((_HOST, port), handler)
         except OSError as error:
@@ -61,6 +72,8 @@ class GalleryServer:
         self.url = f"http://{_HOST}:{self._server.server_port}{start}"
 
     def __enter__(self) -> Self:
+        if self._files is not None:
+            self._files.__enter__()
         self._thread.start()
         return self
 
@@ -70,10 +83,12 @@ class GalleryServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        if self._files is not None:
+            self._files.__exit__(kind, error, trace)
 
 
 async def keep_fresh(
-    root: Path,
+    root: ArchiveRoot,
     manifest: Path,
     options: GalleryOptions,
     *,
@@ -112,14 +127,48 @@ class _Handler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "mirror"
 
-    def __init__(self, *arguments: Any, site: Path, root: Path, common: Path, start: str) -> None:
-        self.site, self.root, self.common, self.start = site, root, common, start
+    def __init__(
+        self, *arguments: Any, site: Path, root: Path | None, files: StoredFiles | None, common: Path, start: str
+    ) -> None:
+        self.site, self.root, self.files, self.common, self.start = site, root, files, common, start
+        self._caching = _NOT_KEPT
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
         """Answer one request."""
-        if self._is_welcome():
+        if not self._is_welcome():
+            return
+        parts = self._parts(self.path)
+        if self.files is not None and parts and parts[0] == _PICTURES_NAME and _is_picture(parts[-1]):
+            self._send_stored(self.files, "/".join(parts[1:]))
+        else:
             super().do_GET()
+
+    def _send_stored(self, files: StoredFiles, key: str) -> None:
+        """Hand a picture through from where it is stored; whoever looks at it needs no credentials."""
+        with SpooledTemporaryFile(_IN_MEMORY_BYTES) as body:
+            try:
+                size_bytes = files.pass_on(key, body.write)
+            except MirrorError as error:
+                log.warning("%s", error)
+                is_absent = isinstance(error, DamagedError)
+                self.send_error(HTTPStatus.NOT_FOUND if is_absent else HTTPStatus.BAD_GATEWAY)
+                return
+            self._caching = "private, max-age=600"
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Type", self.guess_type(key))
+            self.send_header("Content-Length", str(size_bytes))
+            self.end_headers()
+            body.seek(0)
+            shutil.copyfileobj(body, self.wfile)
+            self._caching = _NOT_KEPT
+
+    @staticmethod
+    def _parts(path: str) -> list[str] | None:
+        """Take an address apart; None for one with names in it that nobody may ask for."""
+        parts = [part for part in unquote(urlsplit(path).path, errors="surrogateescape").split("/") if part]
+        is_wrong = any(part.startswith(".") or "\0" in part or "\\" in part for part in parts)
+        return None if is_wrong else parts
 
     def do_HEAD(self) -> None:
         """Answer one request without the body."""
@@ -142,15 +191,15 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def translate_path(self, path: str) -> str:
         """Find the file that is meant; one that is not there for what is not to be served."""
-        parts = [part for part in unquote(urlsplit(path).path, errors="surrogateescape").split("/") if part]
-        if any(part.startswith(".") or "\0" in part or "\\" in part for part in parts):
+        parts = self._parts(path)
+        if parts is None:
             return _NOWHERE
         file = self.common.joinpath(*parts)
         if file.is_relative_to(self.site):
             return str(file) + ("/" if path.endswith("/") else "")
-        is_picture = file.is_relative_to(self.root) and file.suffix.lower() in _PICTURES
-        is_inside = is_picture and file.resolve().is_relative_to(self.root.resolve())
-        return str(file) if is_inside else _NOWHERE
+        if self.root is None or not file.is_relative_to(self.root) or not _is_picture(file.name):
+            return _NOWHERE
+        return str(file) if file.resolve().is_relative_to(self.root.resolve()) else _NOWHERE
 
     def list_directory(self, path: Any) -> None:
         """Refuse: what there is to see is on the pages."""
@@ -163,7 +212,7 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def end_headers(self) -> None:
         """Add what every answer says."""
-        self.send_header("Cache-Control", "no-cache")
+        self.send_header("Cache-Control", self._caching)
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Content-Security-Policy", "frame-ancestors 'none'")
         super().end_headers()
@@ -171,3 +220,7 @@ class _Handler(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the library's own name for it
         """Log in our own way."""
         log.debug(format, *arguments)
+
+
+def _is_picture(name: str) -> bool:
+    return Path(name).suffix.lower() in _PICTURES

@@ -2,12 +2,12 @@
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from mirror.archive import StoredFiles, new_file
-from mirror.errors import ArchiveError, ConfigError
+from mirror.archive import Copy, FileRef, StoredFiles, new_file
+from mirror.errors import ArchiveError, ConfigError, DamagedError
 from mirror.manifest.lock import Lock
 
 MARK = "mirror-gallery.json"
@@ -60,23 +60,22 @@ class Site:
             if _size(file) != len(content) or file.read_bytes() != content:
                 self._write(path, content, is_flushed=True)
 
-    def copy(self, files: StoredFiles, root: Path, key: str) -> int:
-        """Copy a picture of the archive unless it is there already, by size and time; returns the bytes copied.
+    def copy_each(self, files: StoredFiles, wanted: Iterable[FileRef]) -> Generator[int | DamagedError, None, None]:
+        """Copy pictures of the archive unless they are there already, by size and time; yields the bytes copied."""
+        with closing(files.put_each(self._copies(files, wanted))) as done:
+            for size_bytes, trouble in done:
+                yield size_bytes if trouble is None else trouble
 
-        Raises:
-            DamagedError: It is not there, or cannot be read.
-        """
-        path = f"{COPIES}/{key}"
-        self._kept.add(path)
-        target = self._place(path)
-        with suppress(OSError):
-            facts, there = (root / key).stat(), target.stat()
-            if (there.st_size, there.st_mtime_ns) == (facts.st_size, facts.st_mtime_ns):
-                return 0
-        self._is_flushed = False
-        files.put(key, target)
-        with translated(target):
-            return target.stat().st_size
+    def _copies(self, files: StoredFiles, wanted: Iterable[FileRef]) -> Iterator[tuple[int, Copy | None]]:
+        for file in wanted:
+            path = f"{COPIES}/{file.key}"
+            self._kept.add(path)
+            target = self._place(path)
+            if files.is_copy(file, target):
+                yield 0, None
+            else:
+                self._is_flushed = False
+                yield file.size_bytes or 0, Copy(file=file, target=target)
 
     def flush(self) -> None:
         """Bring what was written so far to the disk, before a page names it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mirror.manifest.ledger import Ledger
-from mirror.manifest.text import id_list, now_text
+from mirror.manifest.text import id_list, moment, now_text
 
 # Stored ones; and lost ones, that were found damaged or missing and have not come again since: they have a key only.
 _STORED = (
@@ -16,6 +16,7 @@ _STORED = (
     "AND (:race_id IS NULL OR p.race_id = :race_id) "
     "AND (:before IS NULL OR a.verified_at IS NULL OR a.verified_at < :before)"
 )
+_RIGHT_AT = "max(coalesce(a.verified_at, ''), coalesce(a.stored_at, ''))"
 _MOST_LINKS = 100
 """Stopped runs in a row that are looked at for where the first of them began."""
 
@@ -30,6 +31,8 @@ class StoredFile:
     """0 for a lost one."""
     sha256: bytes | None
     """None for a lost one: nobody knows any more what it should be."""
+    right_ts: float | None = None
+    """When it was stored or last found right, in Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,22 +65,22 @@ def count_stored(connection: sqlite3.Connection, choice: Choice) -> tuple[int, i
     return row[0], row[1]
 
 
-def stored_files(connection: sqlite3.Connection, choice: Choice, after: int, limit: int) -> list[StoredFile]:
-    """Read chosen files by id."""
+def stored_files(connection: sqlite3.Connection, choice: Choice, after: str, limit: int) -> list[StoredFile]:
+    """Read chosen files by key, as keys are compared: side by side in the tree, and in a store's listings."""
     query = (
-        f"SELECT a.asset_id, a.key, coalesce(a.size_bytes, 0), a.sha256 {_STORED} AND a.asset_id > :after "
-        "ORDER BY a.asset_id LIMIT :limit"
+        f"SELECT a.asset_id, a.key, coalesce(a.size_bytes, 0), a.sha256, {_RIGHT_AT} {_STORED} AND a.key > :after "
+        "ORDER BY a.key LIMIT :limit"
     )
     return list(_files(connection.execute(query, {**choice.values, "after": after, "limit": limit})))
 
 
 def drawn_files(connection: sqlite3.Connection, choice: Choice, count: int) -> list[StoredFile]:
-    """Draw so many of the chosen files by lot, by id."""
+    """Draw so many of the chosen files by lot, by key."""
     drawn = f"SELECT a.asset_id {_STORED} ORDER BY random() LIMIT :count"
     ids = [row[0] for row in connection.execute(drawn, {**choice.values, "count": count})]
     query = (
-        "SELECT asset_id, key, coalesce(size_bytes, 0), sha256 FROM asset "
-        "WHERE asset_id IN (SELECT value FROM json_each(?)) ORDER BY asset_id"
+        f"SELECT asset_id, key, coalesce(size_bytes, 0), sha256, {_RIGHT_AT} FROM asset AS a "  # noqa: S608 - our own text
+        "WHERE asset_id IN (SELECT value FROM json_each(?)) ORDER BY key"
     )
     return list(_files(connection.execute(query, (id_list(ids),))))
 
@@ -85,16 +88,21 @@ def drawn_files(connection: sqlite3.Connection, choice: Choice, count: int) -> l
 def version_files(connection: sqlite3.Connection, choice: Choice) -> list[StoredFile]:
     """Read the earlier versions of a race's assets; what was foreign has no hash to agree with."""
     query = (
-        "SELECT v.asset_id, v.key, v.size_bytes, v.sha256 FROM version AS v JOIN asset AS a USING (asset_id) "
-        "JOIN photo AS p USING (photo_no) WHERE v.why = 'replaced' AND v.sha256 IS NOT NULL "
-        "AND (:race_id IS NULL OR p.race_id = :race_id) ORDER BY v.version_id"
+        "SELECT v.asset_id, v.key, v.size_bytes, v.sha256, v.replaced_at FROM version AS v "
+        "JOIN asset AS a USING (asset_id) JOIN photo AS p USING (photo_no) "
+        "WHERE v.why = 'replaced' AND v.sha256 IS NOT NULL AND (:race_id IS NULL OR p.race_id = :race_id) "
+        "ORDER BY v.version_id"
     )
     return list(_files(connection.execute(query, {"race_id": choice.race_id})))
 
 
-def _files(rows: Iterable[tuple[int, str, int, bytes | None]]) -> Iterator[StoredFile]:
-    for asset_id, key, size_bytes, sha256 in rows:
-        yield StoredFile(asset_id=asset_id, key=key, size_bytes=size_bytes, sha256=sha256)
+def _files(rows: Iterable[tuple[int, str, int, bytes | None, str | None]]) -> Iterator[StoredFile]:
+    for asset_id, key, size_bytes, sha256, right_at in rows:
+        known = moment(right_at)
+        yield StoredFile(
+            asset_id=asset_id, key=key, size_bytes=size_bytes, sha256=sha256,
+            right_ts=known.timestamp() if known else None,
+        )  # fmt: skip
 
 
 def known_keys(connection: sqlite3.Connection, keys: Sequence[str]) -> set[str]:

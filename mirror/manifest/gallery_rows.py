@@ -24,7 +24,7 @@ _ALBUMS = "SELECT album_id, name FROM album WHERE race_id = ? AND race_day_id = 
 # The index by race and photo id gives both queries their order, so that nothing is sorted and nothing gathered.
 _FILES = """
 SELECT p.photo_id, p.album_id, p.uploaded_filename, p.uploaded_ts, p.unlisted_at,
-    a.variant, a.key, a.width_px, a.height_px, a.size_bytes, a.taken_at
+    a.variant, a.key, a.width_px, a.height_px, a.size_bytes, a.stored_at, a.taken_at
 FROM photo AS p CROSS JOIN asset AS a ON a.photo_no = p.photo_no
 WHERE p.race_id = ? AND p.race_day_id = ? AND a.state = 'stored'
 ORDER BY p.photo_id
@@ -49,6 +49,7 @@ class HeldFile:
     """As stored, like the height: a picture that is to be turned for viewing is not turned here."""
     height_px: int | None
     size_bytes: int
+    stored_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +153,9 @@ def _photo(rows: list[tuple[Any, ...]], bibs: tuple[str, ...]) -> HeldPhoto:
         taken_at=next((row[-1] for row in rows if row[-1]), None),
         bibs=bibs,
         files=tuple(
-            HeldFile(variant=variant, key=key, width_px=width, height_px=height, size_bytes=size or 0)
-            for *_, variant, key, width, height, size, _ in rows
+            HeldFile(
+                variant=variant, key=key, width_px=width, height_px=height, size_bytes=size or 0, stored_at=stored_at
+            )
+            for *_, variant, key, width, height, size, stored_at, _ in rows
         ),
     )

@@ -35,8 +35,8 @@ class KeepingReader(ManifestReader):
         """How many stored files are meant, and their bytes."""
         return self._ask(checking.count_stored, choice)
 
-    def stored_files(self, choice: Choice, after: int, limit: int) -> list[StoredFile]:
-        """The next stored files that are meant, by asset id."""
+    def stored_files(self, choice: Choice, after: str, limit: int) -> list[StoredFile]:
+        """The next stored files that are meant, by key."""
         return self._ask(checking.stored_files, choice, after, limit)
 
     def drawn_files(self, choice: Choice, count: int) -> list[StoredFile]:

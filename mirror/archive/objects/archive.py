@@ -3,19 +3,20 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Never, Self, TypeVar
 
 from mirror.archive import names
 from mirror.archive.local import LocalArchive
-from mirror.archive.neighbour import new_file, writing
+from mirror.archive.neighbour import writing
+from mirror.archive.nouns import Entry, Expected, Inspection, KeptDraft, Publication
+from mirror.archive.objects import glancing
 from mirror.archive.objects.own import OwnFiles
-from mirror.archive.objects.parallel import for_each
 from mirror.archive.objects.publishing import Publisher
 from mirror.archive.objects.shelf import Shelf
 from mirror.archive.objects.staging import StagedDraft, Staging
+from mirror.archive.objects.taking import Taker
 from mirror.archive.objects.trial import try_store
-from mirror.archive.removing import relatives_of, require_removable
-from mirror.archive.seam import Bytes, Draft, Entry, Inspection, KeptDraft, Publication
+from mirror.archive.seam import Bytes, Draft
 from mirror.archive.writer import CLOSED
 from mirror.errors import AbsentError, ArchiveError
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _SPOOL = "spool"
 _OWN = "bucket"
+_MAY_KEEP = {"gs", "az"}
+"""Stores whose soft delete keeps everything for days and cannot be seen here."""
 
 
 class ObjectArchive:
@@ -42,6 +45,7 @@ class ObjectArchive:
         self._is_staging = stage
         self._is_open = True
         self._shelf = Shelf(bucket)
+        self._taker = Taker(self._shelf)
         self._staging = Staging(bucket, drafts)
         self._publisher = Publisher(self._shelf, self._staging, drafts)
         self._own = OwnFiles(bucket, folder / _OWN)
@@ -224,6 +228,24 @@ class ObjectArchive:
         self._require_open()
         return await self._shelf.inspect(keys, examine)
 
+    @property
+    def most_at_a_glance(self) -> int:
+        """So many as a few listings tell of."""
+        return glancing.MOST
+
+    async def glance(self, files: Sequence[Expected]) -> list[Inspection[Never]]:
+        """Compare what the store says of objects, and read those of which it says too little."""
+        self._require_open()
+        return await glancing.Glancer(self._shelf).glance(files)
+
+    async def keeps_deleted(self) -> bool | None:
+        """Say whether the store keeps earlier objects; only S3's versions can be seen from here."""
+        self._require_open()
+        facts = await self._bucket.find(f"{names.STATE}/archive-id")
+        if self.filesystem in _MAY_KEEP:
+            return None
+        return facts is not None and bool(facts.version)
+
     async def walk(self) -> AsyncGenerator[list[str], None]:
         """Name all that lies there, some at a time."""
         async for entries in self.survey():
@@ -245,45 +267,17 @@ class ObjectArchive:
     async def relatives(self, keys: Sequence[str]) -> list[str]:
         """Find versions of these files, and foreign things that lay under their keys."""
         self._require_open()
-        homes = {(home, names.split_key(key)[0]) for key in keys for home in (names.VERSIONS, names.FOREIGN)}
-        of_names = [relatives_of(names.split_key(key)[1]) for key in keys]
-        found: set[str] = set()
-        for home, parents in sorted(homes):
-            below = "/".join((home, *parents))
-            async for entries in self._shelf.survey(below):
-                for each in entries:
-                    folder, _, name = each.key.rpartition("/")
-                    if folder == below and any(pattern.fullmatch(name) for pattern in of_names):
-                        found.add(each.key)
-        return sorted(found)
+        return await self._taker.relatives(keys)
 
     async def remove(self, keys: Sequence[str]) -> list[int | None]:
         """Delete files of the tree or versions."""
         self._require_open()
-        for key in keys:
-            require_removable(key)
-        sizes = await self._shelf.sizes(keys)
-        await self._bucket.delete([key for key, size in zip(keys, sizes, strict=True) if size is not None])
-        return sizes
+        return await self._taker.remove(keys)
 
     async def move_out(self, keys: Sequence[str], to: Path) -> list[int | None]:
         """Move files under the same names into a folder of this machine."""
         self._require_open()
-
-        async def fetch(key: str) -> int | None:
-            require_removable(key)
-            target = to / key
-            with writing(target):
-                await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
-            try:
-                with new_file(target) as file:
-                    return (await self._bucket.read(key, file.write)).size_bytes
-            except AbsentError:
-                return None
-
-        sizes = await for_each(keys, fetch)
-        await self._bucket.delete([key for key, size in zip(keys, sizes, strict=True) if size is not None])
-        return sizes
+        return await self._taker.move_out(keys, to)
 
     def free_bytes(self) -> int:
         """Measure what the disk of the drafts still takes: a bucket has no end."""

@@ -289,6 +289,7 @@ def _facts(meta: "ObjectMeta", attributes: "Attributes") -> ObjectFacts:
         size_bytes=meta["size"],
         etag=meta["e_tag"] or "",
         modified_ts=meta["last_modified"].timestamp(),
+        version=meta["version"] or "",
         labels=attributes,
     )
 

@@ -12,6 +12,7 @@ class ObjectFacts:
         key: Its path below the archive's root.
         etag: Changes with its bytes; good for conditions, not a checksum.
         modified_ts: Unix seconds.
+        version: Its number where the bucket keeps earlier ones; empty in listings, and where none are kept.
         labels: What was put beside its bytes; empty in listings, which do not tell.
     """
 
@@ -19,4 +20,5 @@ class ObjectFacts:
     size_bytes: int
     etag: str
     modified_ts: float = 0.0
+    version: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)

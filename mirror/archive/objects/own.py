@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mirror.archive import names
 from mirror.archive.disk import in_plain_words
-from mirror.archive.neighbour import new_file
+from mirror.archive.neighbour import new_file, writing
 from mirror.archive.objects.labels import SHA256, sha256_in
 from mirror.errors import AbsentError, ArchiveError, ChangedError, ManifestError, OccupiedError
 
@@ -117,7 +117,13 @@ class OwnFiles:
         if await self._bucket.find(key) is None:
             return False
         with new_file(self.folder / name) as file:
-            facts = await self._bucket.read(key, file.write)
+
+            def take(piece: bytes) -> None:
+                # In our words here: the bucket would take it for the store's refusal, and ask again.
+                with writing(self.folder / name):
+                    file.write(piece)
+
+            facts = await self._bucket.read(key, take)
         digest, _ = await asyncio.to_thread(_measure, self.folder / name)
         if sha256_in(facts.labels) not in {None, digest}:
             raise ArchiveError(f"{self._bucket.place}: {key} is not what was put there: it is damaged")
