@@ -1,7 +1,10 @@
 """What a fleet's pass is told in, and what it ends with."""
 
+from pathlib import Path
+
 import pytest
 
+from mirror.cli import main
 from mirror.cli.fleet import fleet_exit_code, outcome_line, summary_line
 from mirror.errors import AccessError, ManifestError
 from mirror.fleet.report import FleetReport, RaceOutcome, What
@@ -40,3 +43,20 @@ def test_lines_name_races_and_machines() -> None:
     assert outcome_line(LOST) == "race 48215: lost, taken over from box-d:4"
     report = FleetReport(machine="box-a:1", outcomes=(DONE, PARTIAL, FRESH, HELD, LOST))
     assert summary_line(report) == ("5 races: 2 synced here, 1 done elsewhere, 1 in work elsewhere, 1 lost (box-a:1)")
+
+
+@pytest.mark.parametrize(
+    ("more", "names"),
+    [
+        (["--dry-run"], "--dry-run"),
+        (["--local-workers", "2"], "--local-workers"),
+        (["--cluster", "tcp://a"], "--cluster"),
+    ],
+)
+def test_fleet_is_refused_beside_what_it_cannot_be_combined_with(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], more: list[str], names: str
+) -> None:
+    """Two ways at once are named in one sentence, before anything is opened."""
+    (tmp_path / "mirror.toml").write_text('[archive]\nroot = "s3://club-photos/races"\n[[races]]\nrace = "48211"\n')
+    assert main(["sync", "--fleet", *more, "--config", str(tmp_path / "mirror.toml")]) == 2
+    assert names in capfd.readouterr().err

@@ -8,7 +8,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from mirror.transport.direct import DirectGet
-from tests.wire import PICTURE, RawServer, always, answer, raw_server
+from tests.wire import PICTURE, RawServer, Request, Wire, always, answer, raw_server
 
 _LIMIT = aiohttp.ClientTimeout(total=None, sock_connect=5)
 
@@ -41,9 +41,9 @@ async def test_direct_request_gives_its_connection_back_when_it_is_cancelled(ver
     """A request that is cancelled while it waits closes its connection, and the next one gets a new one."""
     asked = asyncio.Event()
 
-    async def silent(*_: object) -> None:
+    async def silent(_: Request, wire: Wire) -> None:
         asked.set()
-        await asyncio.sleep(3600)
+        await wire.stall()
 
     async with raw_server(silent) as server, aiohttp.ClientSession() as session:
         direct = DirectGet(session, timeout=_LIMIT, read_bytes=65_536, version=version)

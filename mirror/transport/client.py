@@ -100,7 +100,7 @@ class Transport:
         self.most_requests = most_requests
         self.api_calls = 0
         self.asset_requests = 0
-        self._answers = Watch(connect_s + stall_s)
+        self._answers = Watch(stall_s)
         self._silences = Watch(stall_s)
         self._patience = Watch(min(stall_s, least_rate_after_s))
         self.flow = Flow(

@@ -3,6 +3,7 @@
 import socket
 import ssl
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -126,7 +127,7 @@ class Connections:
                         session = self._session(is_api=is_api, has_proxy=proxy is not None)
                         return await session.get(target, headers=headers, allow_redirects=False, proxy=proxy)
                     direct = self._direct or self._open_direct()
-                    return await direct.get(target, headers)
+                    return await direct.get(target, headers, partial(self._watch.begin_again, limit))
             except FOREIGN as error:
                 is_dead = isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
                 if not is_dead or _is_fresh.get() or not left:

@@ -6,6 +6,7 @@ all of them are promised to stay: with a release that is not known here the sess
 """
 
 import asyncio
+from collections.abc import Callable
 
 import aiohttp
 from aiohttp.helpers import TimerNoop
@@ -42,9 +43,13 @@ class DirectGet:
         self._loop = asyncio.get_running_loop()
         self._headers = CIMultiDict(session.headers)
 
-    async def get(self, url: URL, headers: CIMultiDict[str] | None) -> aiohttp.ClientResponse:
+    async def get(
+        self, url: URL, headers: CIMultiDict[str] | None, on_connected: Callable[[], None] = lambda: None
+    ) -> aiohttp.ClientResponse:
         """Send one GET.
 
+        Args:
+            on_connected: Called once there is a connection: from then on the host is waited for.
         Raises:
             aiohttp.ClientError, OSError: As the session's own methods.
         """
@@ -63,6 +68,7 @@ class DirectGet:
             connection = await connector.connect(request, _NO_TRACES, self._timeout)
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError from error
+        on_connected()
         try:
             protocol = connection.protocol
             if protocol is None:

@@ -24,6 +24,11 @@ class Watch:
             self._arm()
         return wait
 
+    def begin_again(self, wait: asyncio.Timeout) -> None:
+        """Give a wait that goes on the longest time once more."""
+        if self._waits.pop(wait, None) is not None:
+            self._waits[wait] = time.monotonic()
+
     def end(self, wait: asyncio.Timeout) -> None:
         """Watch a wait no more."""
         self._waits.pop(wait, None)
