@@ -108,7 +108,7 @@ async def processes(workers: int) -> AsyncIterator[tuple[str, list[psutil.Proces
 def _setup() -> Setup:
     line = Line(
         user_agent="benchmark", rules=HostRules(), connect_s=1, stall_s=1, least_rate_bytes_s=0, least_rate_after_s=1,
-        longest_retry_after_s=1, largest_asset_bytes=1, largest_page_bytes=1, most_hops=0, is_fixed=False,
+        longest_retry_after_s=1, largest_asset_bytes=1, largest_page_bytes=1, memory_bytes=0, most_hops=0, is_fixed=False,
         start_requests=8, least_requests=1, most_requests=128, patience_s=1, limit_rate_bytes_s=0,
     )  # fmt: skip
     return Setup(

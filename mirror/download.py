@@ -12,7 +12,7 @@ from mirror.archive import Archive, Draft, KeptDraft
 from mirror.errors import FetchError, HeldError, MismatchError
 from mirror.hosts import path_of
 from mirror.model import Failed, Fetched, Job, Outcome, Postponed
-from mirror.one_try import Room, fetch_asset
+from mirror.one_try import fetch_asset
 from mirror.retry import RetryPolicy, call_with_retry
 from mirror.transport import Transport
 
@@ -48,7 +48,6 @@ class Downloads:
 
     Args:
         chunk_bytes: Read size of what is not held whole; each worker holds one such piece.
-        room: For what is.
         kept: Drafts of earlier runs that may go on, by asset id; each is taken at most once.
         on_retry: Told of each failed try that is followed by another.
     """
@@ -57,7 +56,6 @@ class Downloads:
     archive: Archive
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     chunk_bytes: int = 262_144
-    room: Room = field(default_factory=Room)
     kept: dict[int, KeptDraft] = field(default_factory=dict)
     on_retry: Callable[[FetchError, int, float], None] | None = None
 
@@ -136,7 +134,7 @@ class _Attempt:
         try:
             content = await fetch_asset(
                 self.job, setting.transport, self.draft,
-                etag=self.etag, on_etag=self._note_etag, chunk_bytes=setting.chunk_bytes, room=setting.room,
+                etag=self.etag, on_etag=self._note_etag, chunk_bytes=setting.chunk_bytes,
             )  # fmt: skip
         except HeldError:
             self.tries -= 1

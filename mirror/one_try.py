@@ -4,7 +4,6 @@ import asyncio
 import logging
 import mmap
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from mirror.archive import Draft
 from mirror.errors import FetchError, MismatchError
@@ -20,23 +19,6 @@ _HELD_BYTES = 8 * 1024 * 1024
 """Up to this size it is, as long as there is room: a hop for each piece of it costs more than its bytes."""
 
 
-@dataclass(slots=True)
-class Room:
-    """Memory for bodies on their way, over all transfers together."""
-
-    free_bytes: int = 64 * 1024 * 1024
-
-    def take(self, size_bytes: int) -> bool:
-        """Take room, if there is as much."""
-        has_room = size_bytes <= self.free_bytes
-        self.free_bytes -= size_bytes if has_room else 0
-        return has_room
-
-    def give_back(self, size_bytes: int) -> None:
-        """Give room back."""
-        self.free_bytes += size_bytes
-
-
 async def fetch_asset(
     job: Job,
     transport: Transport,
@@ -45,7 +27,6 @@ async def fetch_asset(
     etag: str | None = None,
     on_etag: Callable[[str | None], None] = lambda _: None,
     chunk_bytes: int = 262_144,
-    room: Room | None = None,
 ) -> Content:
     """Fill a draft with the bytes of one asset, in one try.
 
@@ -57,7 +38,6 @@ async def fetch_asset(
         etag: Strong ETag of what the draft holds.
         on_etag: Told the validator of the bytes that now go into the draft, before the first of them.
         chunk_bytes: Read size of what is not held whole.
-        room: Memory to hold a body whole in, beyond small ones.
     Returns:
         Size, SHA-256 and picture facts of the whole body, checked against the promise.
     Raises:
@@ -78,7 +58,7 @@ async def fetch_asset(
             on_etag(None if is_small else body.proof)
             if is_small:
                 whole = await body.read()
-            elif room is not None and length is not None and length <= _HELD_BYTES and room.take(length):
+            elif length is not None and length <= _HELD_BYTES and transport.room.take(length):
                 held_bytes = length
                 whole = await _hold(body, draft)
             else:
@@ -87,8 +67,7 @@ async def fetch_asset(
                     await draft.write(chunk)
         return await _finish(job, transport, draft, whole, body)
     finally:
-        if room is not None:
-            room.give_back(held_bytes)
+        transport.room.give_back(held_bytes)
 
 
 async def _hold(body: Body, draft: Draft) -> bytes:

@@ -63,6 +63,7 @@ def line_of(config: Config) -> Line:
         longest_retry_after_s=settings.longest_retry_after,
         largest_asset_bytes=settings.largest_asset,
         largest_page_bytes=settings.largest_page,
+        memory_bytes=settings.memory,
         most_hops=settings.most_redirects,
         proxy=settings.proxy,
         ca_file=settings.ca_file,

@@ -21,7 +21,8 @@ from tests.judge import Judge, account_of, assets_on_disk, digest_of
 from tests.simulator import SourceSimulator
 from tests.test_resume import LargeRace
 
-_SMALL_GROUPS = {"MIRROR_DOWNLOAD__GROUP_DRAFTS": "4"}
+# Without memory to hold them whole, large pictures come in pieces, and there is a midst of them.
+_SMALL_STEPS = {"MIRROR_DOWNLOAD__GROUP_DRAFTS": "4", "MIRROR_DOWNLOAD__MEMORY": "0"}
 _FETCHED = ("write checked draft", "rename draft in flight -> checked draft")
 _AT_ONCE = 2
 
@@ -64,7 +65,7 @@ class Scene:
 
     async def run(self, forks: Forks, folder: Path, **disturbed: Sequence[object]) -> Ended:
         """Run the command in a copy."""
-        return await forks.run(folder, *self.words, environ=_SMALL_GROUPS, **disturbed)  # type: ignore[arg-type]
+        return await forks.run(folder, *self.words, environ=_SMALL_STEPS, **disturbed)  # type: ignore[arg-type]
 
     async def rehearse(self, forks: Forks, *, expected: AbstractSet[str] = frozenset()) -> None:
         """Learn the steps of the run, and what it leaves when it comes to its end.

@@ -8,7 +8,8 @@ import pytest
 from mirror.archive import LocalArchive
 from mirror.errors import TruncatedError
 from mirror.model import Job
-from mirror.one_try import Room, fetch_asset
+from mirror.one_try import fetch_asset
+from mirror.transport.room import Room
 from tests.wire import Request, Wire, always, answer, open_transport, raw_server
 
 _ETAG = '"of-this-version"'
@@ -49,15 +50,14 @@ async def test_body_that_broke_off_in_memory_is_gone_on_with(tmp_path: Path) -> 
         )  # fmt: skip
         await wire.send(part)
 
-    room = Room()
     archive = await LocalArchive.open(tmp_path / "photos", create=True, min_free_bytes=0)
     async with raw_server(handler) as server, open_transport() as transport:
         draft = await archive.open_draft(1, address="0123456789abcdef")
         labels: list[str | None] = []
         with pytest.raises(TruncatedError):
-            await fetch_asset(_job(server.url()), transport, draft, on_etag=labels.append, room=room)
-        assert (labels, draft.size_bytes, room) == ([_ETAG], _SIZE - 1_000_000, Room())
-        content = await fetch_asset(_job(server.url()), transport, draft, etag=_ETAG, room=room)
+            await fetch_asset(_job(server.url()), transport, draft, on_etag=labels.append)
+        assert (labels, draft.size_bytes, transport.room) == ([_ETAG], _SIZE - 1_000_000, Room(64 * 10**6))
+        content = await fetch_asset(_job(server.url()), transport, draft, etag=_ETAG)
     await archive.aclose()
     assert asked == ["", f"bytes={_SIZE - 1_000_000}-"]
     assert (content.size_bytes, content.sha256) == (_SIZE, hashlib.sha256(body).digest())
@@ -67,12 +67,12 @@ async def test_body_that_broke_off_in_memory_is_gone_on_with(tmp_path: Path) -> 
 async def test_body_is_the_same_whether_there_is_room_for_it_or_not(tmp_path: Path, free_bytes: int) -> None:
     """Without room in memory a body goes to the disk piece by piece; room that was taken is given back."""
     body = _picture()
-    room = Room(free_bytes)
     archive = await LocalArchive.open(tmp_path / "photos", create=True, min_free_bytes=0)
     async with raw_server(always(answer(body, ETag=_ETAG))) as server, open_transport() as transport:
+        transport.room = Room(free_bytes)
         draft = await archive.open_draft(1, address="0123456789abcdef")
-        content = await fetch_asset(_job(server.url()), transport, draft, room=room)
+        content = await fetch_asset(_job(server.url()), transport, draft)
     await archive.aclose()
     stored = tmp_path / "photos" / ".mirror" / "drafts" / draft.name
     assert stored.read_bytes() == body
-    assert (content.sha256, room) == (hashlib.sha256(body).digest(), Room(free_bytes))
+    assert (content.sha256, transport.room) == (hashlib.sha256(body).digest(), Room(free_bytes))

@@ -156,6 +156,7 @@ class DownloadSettings(Section):
     limit_rate_at: Timetable = ()
     largest_asset: Limit = 200 * 10**6
     largest_page: Limit = 32 * 10**6
+    memory: Size = 64 * 10**6
     most_redirects: Annotated[int, whole(0, 20)] = 3
     allowed_hosts: Hosts = ("*.amazonaws.com", "*.runsignup.com")
     allow_http: Flag = False

@@ -21,11 +21,13 @@ from mirror.transport.connections import Connections
 from mirror.transport.decoder import Decoder
 from mirror.transport.opening import Opening
 from mirror.transport.places import Places, held_s, why_closed
+from mirror.transport.room import Room
 from mirror.transport.watch import Watch
 
 log = logging.getLogger(__name__)
 
 _API_CALLS_AT_ONCE = 2
+_MEMORY_BYTES = 64 * 10**6
 
 ApiGate = AbstractAsyncContextManager[object]
 """Entered for each API call, by several tasks at once: waits until the call may be in flight."""
@@ -95,12 +97,13 @@ class Transport:
         api_gate: ApiGate | None = None,
     ) -> None:
         self.rules = rules
+        self.room = Room(_MEMORY_BYTES)
+        """For bodies of some megabytes that are held whole on their way. Can be replaced before the first."""
         self.longest_retry_after_s = longest_retry_after_s
         self.most_hops = most_hops
         self.most_requests = most_requests
         self.api_calls = 0
         self.asset_requests = 0
-        self._answers = Watch(stall_s)
         self._silences = Watch(stall_s)
         self._patience = Watch(min(stall_s, least_rate_after_s))
         self.flow = Flow(
@@ -117,7 +120,7 @@ class Transport:
             rules=rules,
             connect_s=connect_s,
             stall_s=stall_s,
-            watch=self._answers,
+            watch=self._silences,
             proxy=proxy,
             trust_env_proxy=trust_env_proxy,
             ca_file=ca_file,
@@ -132,7 +135,6 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        self._answers.close()
         self._silences.close()
         self._patience.close()
         await self.connections.aclose()

@@ -7,6 +7,7 @@ from pathlib import Path
 from mirror.hosts import HostRules
 from mirror.pace import HostPace
 from mirror.transport.client import ApiGate, Transport
+from mirror.transport.room import Room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class Line:
     longest_retry_after_s: float
     largest_asset_bytes: int
     largest_page_bytes: int
+    memory_bytes: int
     most_hops: int
     proxy: str | None = field(default=None, repr=False)
     ca_file: Path | None = None
@@ -73,6 +75,7 @@ class Line:
             on_bytes=on_bytes,
             api_gate=api_gate,
         )
+        transport.room = Room(self.memory_bytes)
         return transport
 
     def _pace(self, share: int) -> HostPace:
