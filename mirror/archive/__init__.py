@@ -2,11 +2,11 @@
 
 from mirror.archive.copying import put_copy
 from mirror.archive.exported import Copies, Original
-from mirror.archive.handing import Copy, How, StoredFiles, stored_files
+from mirror.archive.handing import StoredFiles, stored_files
 from mirror.archive.local import LocalArchive
 from mirror.archive.neighbour import flush_folder, new_file
 from mirror.archive.new_folder import NewFolder, new_folder
-from mirror.archive.nouns import Entry, Expected, FileRef, Inspection, KeptDraft, Publication
+from mirror.archive.nouns import Copy, Entry, Expected, FileRef, How, Inspection, KeptDraft, Publication
 from mirror.archive.seam import Archive, Draft
 from mirror.archive.shared import open_shared
 

@@ -13,9 +13,8 @@ from typing import Self, TypeVar
 
 from mirror.archive import names
 from mirror.archive.disk import READ_FLAGS, Disk, in_plain_words, printable, write_all
-from mirror.archive.handing import Copy, How
 from mirror.archive.neighbour import neighbour_of, new_file, writing
-from mirror.archive.nouns import FileRef
+from mirror.archive.nouns import Copy, FileRef, How
 from mirror.archive.tree import Folders
 from mirror.errors import ArchiveError, DamagedError
 

@@ -1,27 +1,15 @@
 """What the rooms above may expect of stored files that are handed out, wherever they lie."""
 
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
-from mirror.archive.nouns import FileRef
+from mirror.archive.nouns import Copy, FileRef, How
 from mirror.errors import DamagedError
 from mirror.root import ArchiveRoot
 
 T = TypeVar("T")
-
-How = Literal["copy", "link"]
-"""A copy, which shares the disk's blocks where the file system can; or a hard link: the very same file."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Copy:
-    """One stored file and the name outside the archive that it is to get."""
-
-    file: FileRef
-    target: Path
 
 
 class StoredFiles(Protocol):

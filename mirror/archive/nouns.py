@@ -1,9 +1,12 @@
 """What archives are asked and what they answer, as plain data."""
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from pathlib import Path
+from typing import Generic, Literal, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
+How = Literal["copy", "link"]
+"""A copy, which shares the disk's blocks where the file system can; or a hard link: the very same file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,3 +110,11 @@ class Entry:
     """Unix seconds."""
     trouble: str = ""
     """Why it is no file that can be read; empty if it is one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """One stored file and the name outside the archive that it is to get."""
+
+    file: FileRef
+    target: Path

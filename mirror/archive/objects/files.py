@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from mirror.archive import names
 from mirror.archive.copying import is_like
 from mirror.archive.disk import printable
-from mirror.archive.handing import Copy, How
 from mirror.archive.neighbour import new_file, writing
-from mirror.archive.nouns import FileRef
+from mirror.archive.nouns import Copy, FileRef, How
 from mirror.archive.objects import glancing
 from mirror.archive.objects.labels import sha256_in
 from mirror.archive.objects.shelf import Shelf
