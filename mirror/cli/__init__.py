@@ -47,7 +47,12 @@ def run() -> NoReturn:
 
     That would take as long as a tenth of a second, and everything of ours is closed by now.
     """
-    code = main()
+    try:
+        code = main()
+    except (KeyboardInterrupt, Stopped) as error:  # it came while the command was being left
+        code = exit_code(error)
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:

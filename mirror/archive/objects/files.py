@@ -6,7 +6,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Iterable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -32,6 +32,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 _AHEAD = 16
+_STEP_S = 0.5
 _AHEAD_BYTES = 64 * 1024 * 1024
 """So much is held for whoever reads; a file that is larger by itself is held alone."""
 
@@ -57,7 +58,7 @@ class BucketFiles:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._begin(_cancel_all()).result()
+        _outcome(self._begin(_cancel_all()))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -77,7 +78,7 @@ class BucketFiles:
         rest = iter(items)
         while chunk := list(islice(rest, glancing.MOST)):
             keys = sorted({file.key for _, file in chunk if file is not None})
-            there = self._begin(self._glancer.find(keys)).result()
+            there = _outcome(self._begin(self._glancer.find(keys)))
             for item, file in chunk:
                 yield item, None if file is None or file.key in there else _absent(file)
 
@@ -107,7 +108,7 @@ class BucketFiles:
             except AbsentError:
                 raise _absent(FileRef(key=key)) from None
 
-        return self._begin(read()).result()
+        return _outcome(self._begin(read()))
 
     def _ahead(
         self, items: Iterable[tuple[T, A | None]], do: Callable[[A], Coroutine[Any, Any, R]],
@@ -136,7 +137,7 @@ class BucketFiles:
                 if future is not None:
                     future.cancel()
             if not self._loop.is_closed():
-                self._begin(_cancel_all()).result()
+                _outcome(self._begin(_cancel_all()))
 
     def _begin(self, work: Coroutine[Any, Any, R]) -> "Future[R]":
         return asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -173,9 +174,16 @@ class BucketFiles:
 
 def _answer(future: "Future[R] | None") -> R | DamagedError | None:
     try:
-        return None if future is None else future.result()
+        return None if future is None else _outcome(future)
     except DamagedError as error:
         return error
+
+
+def _outcome(future: "Future[R]") -> R:
+    """Wait in short steps: a signal that comes in the moment before a wait is heard only when that has ended."""
+    while not future.done():
+        wait([future], timeout=_STEP_S)
+    return future.result()
 
 
 async def _cancel_all() -> None:
