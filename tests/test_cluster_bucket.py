@@ -13,7 +13,7 @@ from mirror.cluster import ClusterWish
 from tests.judge import Judge, account_of
 from tests.s3_server import S3Server, required
 from tests.simulator import PICTURES, SourceSimulator
-from tests.test_bucket_sync import Club
+from tests.test_bucket_sync import Club, Cutting
 from tests.test_cli import assert_calm, mirror
 from tests.test_cli_signals import started
 
@@ -106,3 +106,16 @@ async def test_store_that_stands_still_is_waited_for_by_workers(club: Club) -> N
             club.server.go_on()
             await ended(process)
         Judge.of(source.race).check_ended(await club.fetched(), state=club.state)
+
+
+@pytest.mark.slow
+async def test_cut_connections_cost_workers_nothing(club: Club, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers and client lose every fourth answer of the store; all is stored once, and nothing of it is staged."""
+    async with SourceSimulator(photos=40) as source, Cutting(club.server.port, every=4) as way:
+        config = club.config(source)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", way.url)
+        report = await run_sync(config, cluster=WITH_TWO)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", club.server.environ["AWS_ENDPOINT_URL"])
+        assert (report.exit_code, report.missing, way.cut > 5) == (0, 0, True)
+        Judge.of(source.race).check_ended(await club.fetched(), state=club.state)
+    assert not [key for key in await club.keys() if "/drafts/" in key]
