@@ -21,6 +21,7 @@ STORED_MODE = 0o444
 """Mode of a stored file; the umask may take more away."""
 
 _SPACE_EVERY_S = 1.0
+_PIECE_BYTES = 256 * 1024
 _MOUNT_INSIDE = "a mount point lies inside the archive, and a rename cannot cross it"
 _IN_WORDS = {
     errno.EROFS: "the file system is read-only",
@@ -62,12 +63,15 @@ def in_plain_words(error: OSError) -> str:
 
 
 def write_all(descriptor: int, body: bytes) -> None:
-    """Write every byte; one call may take fewer."""
-    written = os.write(descriptor, body)
+    """Write every byte; one call may take fewer.
+
+    What is large is written piece by piece: a call with several megabytes costs Linux twice as much for each of them.
+    """
+    written = os.write(descriptor, body) if len(body) <= _PIECE_BYTES else 0
     if written < len(body):
         rest = memoryview(body)
         while written < len(body):
-            written += os.write(descriptor, rest[written:])
+            written += os.write(descriptor, rest[written : written + _PIECE_BYTES])
 
 
 def unlink_if_there(folder: int, name: str) -> bool:
