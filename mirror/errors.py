@@ -115,6 +115,10 @@ class ClusterError(MirrorError):
     """The cluster that was to fetch is no longer there, or none of its workers is."""
 
 
+class AloneError(ClusterError):
+    """All helpers of this process have died: it can only go on by itself."""
+
+
 class WorkerLostError(ClusterError):
     """One worker of a cluster has died, or is cut off: its jobs go to others."""
 

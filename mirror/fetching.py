@@ -7,10 +7,10 @@ from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 
 from mirror.archive import Archive, KeptDraft
-from mirror.cluster import Crew, Duties
+from mirror.cluster import Crew, Duties, HostTable
 from mirror.commit import Committer
 from mirror.download import Downloads
-from mirror.errors import FetchError
+from mirror.errors import AloneError, FetchError
 from mirror.feed import Feed
 from mirror.leftovers import adopt_drafts, sweep_drafts
 from mirror.manifest import Manifest
@@ -29,7 +29,7 @@ class Fetching:
     Args:
         limits: When a group of finished drafts is committed.
         stop: When set, transfers end and what is finished is recorded.
-        crew: Workers of a cluster that fetch; without them this process does.
+        crew: Workers that fetch; without them this process does.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Fetching:
         self.stop = stop
         self.answered = asyncio.Event()
         """Nothing is fetched before: a refused key fetches nothing."""
-        self._hosts = transport if crew is None else crew.hosts
+        self._hosts: Transport | HostTable = transport if crew is None else crew.hosts
         self.feed = Feed(find_hosts=manifest.hosts, find_jobs=manifest.wanted, hosts=self._hosts)
         self.committer = Committer(archive=archive, manifest=manifest, on_recorded=self._count_recorded)
         self._kept: dict[int, KeptDraft] = {}
@@ -78,9 +78,17 @@ class Fetching:
 
     async def fetch_all(self) -> None:
         """Take every job to its recorded outcome, until the listing has ended and nothing is left."""
-        if self._crew is not None:
-            await self._fetch_with(self._crew)
+        if self._crew is None:
+            await self._fetch_here()
             return
+        try:
+            await self._fetch_with(self._crew)
+        except AloneError as error:
+            log.warning("no helper is left (%s): this process goes on by itself", error)
+            self.feed.hosts = self._hosts = self.transport
+            await self._fetch_here()
+
+    async def _fetch_here(self) -> None:
         await run(
             self._jobs(),
             self._download,
@@ -92,7 +100,7 @@ class Fetching:
         )
 
     async def _fetch_with(self, crew: Crew) -> None:
-        """Have the workers of a cluster fetch; what is recorded is recorded here."""
+        """Have others fetch; what is recorded is recorded here."""
         duties = Duties(
             finish=lambda job, again: self.feed.finish(job, again=again),
             left=lambda: max(0, self.tally.wanted - self.tally.stored - self.tally.failed),

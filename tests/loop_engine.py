@@ -22,6 +22,8 @@ class LoopEngine:
         self.orders: dict[str, list[Order]] = {}
         self.shards: list[tuple[str, int]] = []
         self.shares: dict[str, int] = {}
+        self.are_together = False
+        """Whether nobody fetches before all are there."""
         self._folder = folder
         self._dead: dict[str, asyncio.Event] = {}
 
@@ -50,6 +52,8 @@ class LoopEngine:
 
     async def fetch(self, address: str, shard: Shard) -> Answer:
         """Have it fetch."""
+        while self.are_together and len(self.stations) < len(self.workers):
+            await asyncio.sleep(0)
         self.shards.append((address, len(shard.jobs)))
         answer = await self._alive(address, asyncio.ensure_future(self.stations[address].fetch(shard)))
         assert isinstance(answer, Answer)

@@ -184,6 +184,7 @@ async def test_shares_never_exceed_the_places(tmp_path: Path) -> None:
     """However many workers there are, all of them together ask for no more at once than one process may."""
     async with SourceSimulator(photos=60) as source, planned(source, tmp_path, DOWNLOAD__CONCURRENCY="5") as config:
         engine = LoopEngine(tmp_path / "own", "a", "b", "c", version=__version__)
+        engine.are_together = True
         report, _ = await fetch_with(config, engine)
         assert report.is_everything_stored
         assert sorted(engine.shares.values()) == [1, 2, 2]

@@ -21,8 +21,11 @@ from tests.judge import Judge, account_of, assets_on_disk, digest_of
 from tests.simulator import SourceSimulator
 from tests.test_resume import LargeRace
 
-# Without memory to hold them whole, large pictures come in pieces, and there is a midst of them.
-_SMALL_STEPS = {"MIRROR_DOWNLOAD__GROUP_DRAFTS": "4", "MIRROR_DOWNLOAD__MEMORY": "0"}
+# Without memory to hold them whole, large pictures come in pieces, and there is a midst of them. The process fetches by
+# itself: a helper that dies alone is another scene.
+_SMALL_STEPS = {
+    "MIRROR_DOWNLOAD__GROUP_DRAFTS": "4", "MIRROR_DOWNLOAD__MEMORY": "0", "MIRROR_DOWNLOAD__HELPERS": "0",
+}  # fmt: skip
 _FETCHED = ("write checked draft", "rename draft in flight -> checked draft")
 _AT_ONCE = 2
 

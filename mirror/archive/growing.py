@@ -16,7 +16,7 @@ from mirror.archive import names
 from mirror.archive.disk import NEW_FLAGS, STORED_MODE, Disk, unlink_if_there, write_all
 from mirror.archive.flush import System
 from mirror.archive.seam import Bytes
-from mirror.archive.writer import CLOSED, Writer
+from mirror.archive.writer import CLOSED, Writer, WriterHere
 from mirror.errors import ArchiveError
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class DraftRoom:
     disk: Disk
     system: System
     folder: int
-    writer: Writer
+    writer: Writer | WriterHere
     pool: Executor
     growing: "set[GrowingFile]" = field(default_factory=set)
     is_shared: bool = False

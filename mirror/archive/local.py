@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from mirror.archive.removing import Remover
 from mirror.archive.seam import Bytes, Draft
 from mirror.archive.survey import Survey
 from mirror.archive.tree import Tree
-from mirror.archive.writer import Writer
+from mirror.archive.writer import Here, Writer, WriterHere
 from mirror.errors import ArchiveError
 
 T = TypeVar("T")
@@ -30,10 +30,12 @@ _MOST_AT_A_GLANCE = 64
 class LocalArchive:
     """An archive in a folder, on whatever disk it lies; see ``seam.Archive`` for the promises."""
 
-    def __init__(self, folder: OpenFolder, pool: ThreadPoolExecutor, *, is_shared: bool = False) -> None:
+    def __init__(
+        self, folder: OpenFolder, pool: Executor, writer: Writer | WriterHere, *, is_shared: bool = False
+    ) -> None:
         self._folder = folder
         self._pool = pool
-        self._writer = Writer()
+        self._writer = writer
         disk, system = folder.disk, folder.system
         self._flusher = Flusher(system, disk.folder)
         self._tree = Tree(disk, system, self._flusher, folder.drafts)
@@ -55,6 +57,7 @@ class LocalArchive:
         is_read_only: bool = False,
         system: System | None = None,
         is_shared: bool = False,
+        has_threads: bool = True,
     ) -> Self:
         """Open the archive in a folder.
 
@@ -64,10 +67,11 @@ class LocalArchive:
             is_read_only: Only read, from media that cannot be written too; whatever writes is refused.
             system: What the operating system offers, where that must not be found out.
             is_shared: Other processes write drafts of the same assets: no two of them ever bear one name.
+            has_threads: Otherwise this thread waits for the disk: for a process that does nothing else.
         Raises:
             ArchiveError: Not there, not a folder, not writable, too full, a link or another disk inside.
         """
-        pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="mirror-disk")
+        pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="mirror-disk") if has_threads else Here()
         opening = partial(
             OpenFolder,
             root,
@@ -81,7 +85,7 @@ class LocalArchive:
         except BaseException:
             pool.shutdown(wait=False)
             raise
-        return cls(folder, pool, is_shared=is_shared)
+        return cls(folder, pool, Writer() if has_threads else WriterHere(), is_shared=is_shared)
 
     @property
     def root(self) -> Path:

@@ -1,9 +1,10 @@
-"""One thread for everything that is small: many pieces of work in one hop, all results in one call back."""
+"""Where blocking work is done: one thread for everything that is small, or the thread that asks for it."""
 
 import asyncio
 import queue
 import threading
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from typing import Any, TypeVar
 
 from mirror.errors import ArchiveError
@@ -73,6 +74,47 @@ class Writer:
                 future.set_exception(error)
         if is_last:
             self._ended.set_result(None)
+
+
+class WriterHere:
+    """Does blocking work at once, in the thread that asks: for a process whose only work that is.
+
+    No thread is waited for, and none fights for the interpreter.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.is_open = True
+
+    def do(self, work: Callable[[], T]) -> "asyncio.Future[T]":
+        """Do a piece of work; the future has its result."""
+        if not self.is_open:
+            raise ArchiveError(CLOSED)
+        future: asyncio.Future[T] = self._loop.create_future()
+        result, error = _outcome(work)
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+        return future
+
+    async def aclose(self) -> None:
+        """Do nothing more."""
+        self.is_open = False
+
+
+class Here(Executor):
+    """The same for what is large, in the shape of a pool."""
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
+        """Do a piece of work; the future has its result."""
+        future: Future[T] = Future()
+        result, error = _outcome(lambda: fn(*args, **kwargs))
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+        return future
 
 
 def _outcome(work: Callable[[], Any]) -> tuple[Any, BaseException | None]:

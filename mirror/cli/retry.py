@@ -6,6 +6,7 @@ import typer
 
 from mirror.cli.exit_codes import OK, exit_code
 from mirror.cli.failures import missed_of
+from mirror.cli.fetchers import fetchers
 from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.options import (
     ArchiveDir,
@@ -23,7 +24,7 @@ from mirror.cli.options import (
 from mirror.cli.output import to_json
 from mirror.cli.places import load_archive_settings
 from mirror.cli.running import STOPPING, run
-from mirror.cli.sync import report_json, teller
+from mirror.cli.sync import report_json
 
 if TYPE_CHECKING:
     import asyncio
@@ -56,7 +57,6 @@ def retry(
     What was set aside, and what is gone, is tried too. A refused address makes the next sync read the whole listing,
     which brings new ones.
     """
-    from mirror.cluster import wish_of
     from mirror.manifest import FailureReader
     from mirror.opening import manifest_path
 
@@ -68,12 +68,12 @@ def retry(
         if as_json or not quiet:
             typer.echo(to_json(None) if as_json else "Nothing to retry.")
         return OK
-    wish = wish_of(cluster, local_workers, teller(is_quiet=quiet or as_json))
-    return run(
-        lambda stop: _retry(settings, asset_ids, stop, wish, as_json=as_json, is_quiet=quiet),
-        notice=STOPPING,
-        is_quiet=quiet,
-    )
+    with fetchers(settings, cluster, local_workers, is_quiet=quiet or as_json) as wish:
+        return run(
+            lambda stop: _retry(settings, asset_ids, stop, wish, as_json=as_json, is_quiet=quiet),
+            notice=STOPPING,
+            is_quiet=quiet,
+        )
 
 
 async def _retry(

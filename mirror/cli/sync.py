@@ -1,7 +1,6 @@
 """``mirror sync``: fetch what is new."""
 
 import shlex
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from mirror.cli.exit_codes import OK, REFUSED, STORAGE, exit_code
+from mirror.cli.fetchers import fetchers
 from mirror.cli.fleet import sync_fleet
 from mirror.cli.gallery import refresh_if_wanted
 from mirror.cli.logs import CAUSES, set_up_logging
@@ -31,7 +31,6 @@ from mirror.root import ArchiveRoot
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
 
     from mirror.cluster import ClusterWish
     from mirror.config import Config
@@ -116,15 +115,13 @@ def sync(
         if recheck:
             raise ConfigError("--recheck asks about every stored picture: it does not go with --dry-run")
         return _estimate(settings, races, is_full=full, as_json=as_json, is_quiet=quiet)
-    from mirror.cluster import wish_of
-
-    wish = wish_of(cluster, local_workers, teller(is_quiet=quiet or as_json))
     ways = _Ways(is_full=full, is_recheck=recheck, is_loss_believed=believe_loss)
-    return run(
-        lambda stop: _sync(settings, races, stop, ways, wish, as_json=as_json, is_quiet=quiet),
-        notice=STOPPING,
-        is_quiet=quiet,
-    )
+    with fetchers(settings, cluster, local_workers, is_quiet=quiet or as_json) as wish:
+        return run(
+            lambda stop: _sync(settings, races, stop, ways, wish, as_json=as_json, is_quiet=quiet),
+            notice=STOPPING,
+            is_quiet=quiet,
+        )
 
 
 def chosen_settings(
@@ -153,16 +150,6 @@ def _rate_for_this_run(text: str) -> dict[str, object]:
         return {"download.limit_rate": parse_size(text), "download.limit_rate_at": ()}
     except ValueError as error:
         raise ConfigError(f"--limit-rate: is {text!r}, {error}") from None
-
-
-def teller(*, is_quiet: bool) -> "Callable[[str], None]":
-    """Make what says a line to a person on standard error, above whatever view stands there."""
-
-    def tell(text: str) -> None:
-        if not is_quiet:
-            sys.stderr.write(f"{text}\n")
-
-    return tell
 
 
 async def _sync(

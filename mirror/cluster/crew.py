@@ -34,9 +34,12 @@ class Crew:
     Args:
         places: Requests at once over all workers together; each gets its share of them.
         limit_rate_bytes_s: The same for the speed limit; 0 for none.
+        pulse_s: How long a worker may have nothing to say.
     """
 
-    def __init__(self, engine: Engine, setup: Setup, *, places: int, limit_rate_bytes_s: float = 0.0) -> None:
+    def __init__(
+        self, engine: Engine, setup: Setup, *, places: int, limit_rate_bytes_s: float = 0.0, pulse_s: float = 1.0
+    ) -> None:
         self.hosts = HostTable()
         self.hands: dict[str, Hand] = {}
         self._stopping = asyncio.Event()
@@ -44,7 +47,10 @@ class Crew:
         self._setup = setup
         self._places = places
         self._limit_rate_bytes_s = limit_rate_bytes_s
+        self._pulse_s = pulse_s
         self._ready: asyncio.Queue[Job] = asyncio.Queue(_READY)
+        self._needed = asyncio.Event()
+        """Nobody is called before there is a job."""
         self._turn = asyncio.Lock()
         self._unfit: set[str] = set()
         self._sharers: set[str] = set()
@@ -118,7 +124,7 @@ class Crew:
             self._limit_rate_bytes_s = bytes_s
             self.spread()
 
-    def order_for(self, hand: Hand, *, wait_s: float = 1.0) -> Order:
+    def order_for(self, hand: Hand) -> Order:
         """Say what a worker is to know and do now."""
         return Order(
             heard=hand.heard,
@@ -126,7 +132,7 @@ class Crew:
             limit_rate_bytes_s=self._rate_share(),
             hosts=self.hosts.news_for(hand.address),
             is_stopping=self.is_stopping,
-            wait_s=wait_s,
+            wait_s=self._pulse_s,
         )
 
     def spread(self) -> None:
@@ -152,7 +158,6 @@ class Crew:
             ArchiveError: A worker's archive takes no more.
             ClusterError: The scheduler is gone, or no worker has been there for a minute.
         """
-        self._alone_since = time.monotonic()
         feeding = asyncio.ensure_future(self._feed(jobs))
         following = asyncio.ensure_future(self._follow(put, duties))
         self._running = (feeding, following)
@@ -177,6 +182,7 @@ class Crew:
     async def _feed(self, jobs: AsyncGenerator[Job, None]) -> None:
         async with contextlib.aclosing(jobs):
             async for job in jobs:
+                self._needed.set()
                 await self._ready.put(job)
 
     async def next_shard(self, hand: Hand, duties: Duties) -> list[Job]:
@@ -195,7 +201,8 @@ class Crew:
     async def _follow(self, put: Put, duties: Duties) -> None:
         """Have everybody at work who belongs to the cluster, as workers come and go."""
         at_work: dict[str, asyncio.Task[None]] = {}
-        began_at = time.monotonic()
+        await self._needed.wait()
+        self._alone_since = began_at = time.monotonic()
         try:
             while True:
                 members = set(await self._engine.members())

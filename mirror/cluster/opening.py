@@ -2,16 +2,20 @@
 
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from mirror.archive import Archive
 from mirror.cluster.crew import Crew
+from mirror.cluster.helpers import Helper
 from mirror.cluster.parcels import Setup
+from mirror.cluster.pipes import PipeEngine
 from mirror.errors import ClusterError, ConfigError
 
 _MOST_LOCAL = 256
+_PULSE_S = 0.25
+"""Helpers are near: what a person sees of them is to be fresh."""
 _SCHEMES = ("tcp", "tls", "ucx", "ws", "wss")
 
 
@@ -22,11 +26,13 @@ class ClusterWish:
     Args:
         scheduler: Address of a running scheduler; empty for workers on this machine.
         local_workers: So many of them.
+        helpers: Processes forked from this one; then there is no scheduler.
         tell: Receives lines for a person.
     """
 
     scheduler: str = ""
     local_workers: int = 0
+    helpers: tuple[Helper, ...] = ()
     tell: Callable[[str], None] = lambda _: None
 
 
@@ -64,6 +70,10 @@ async def opened_crew(wish: ClusterWish, setup: Setup, archive: Archive) -> Asyn
     Raises:
         ConfigError: Dask is not installed, the scheduler does not answer, or a worker is unfit.
     """
+    if wish.helpers:
+        async with _with_helpers(wish.helpers, setup) as crew:
+            yield crew
+        return
     try:
         from mirror.cluster.engine import DaskEngine, calm_logs  # noqa: PLC0415 - an extra, and heavy
         from mirror.cluster.local import local_cluster  # noqa: PLC0415
@@ -89,6 +99,21 @@ async def opened_crew(wish: ClusterWish, setup: Setup, archive: Archive) -> Asyn
         wish.tell(_introduction(wish, workers, dashboard if wish.local_workers else engine.dashboard))
         rooms.push_async_callback(crew.aclose)
         yield crew
+
+
+@asynccontextmanager
+async def _with_helpers(helpers: Sequence[Helper], setup: Setup) -> AsyncIterator[Crew]:
+    # They are of this machine: the memory for bodies is one. A helper has nothing to do while the disk is at work.
+    line = replace(setup.line, memory_bytes=setup.line.memory_bytes // len(helpers))
+    setup = replace(setup, line=line, has_threads=False)
+    async with PipeEngine.connected(helpers) as engine:
+        crew = Crew(
+            engine, setup, places=line.most_requests, limit_rate_bytes_s=line.limit_rate_bytes_s, pulse_s=_PULSE_S
+        )  # fmt: skip
+        try:
+            yield crew
+        finally:
+            await crew.aclose()
 
 
 def _introduction(wish: ClusterWish, workers: int, dashboard: str) -> str:

@@ -30,6 +30,7 @@ class Setup:
         device: The client's name of the disk: drafts of a worker that has another one are flushed by that worker.
         share: How many requests the worker may make at once, until it is told otherwise.
         limit_rate_bytes_s: Its share of the speed limit; 0 for none.
+        has_threads: See `LocalArchive.open`.
     """
 
     run_key: str
@@ -42,6 +43,7 @@ class Setup:
     retry: RetryPolicy
     share: int
     limit_rate_bytes_s: float = 0.0
+    has_threads: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,8 +80,8 @@ class Station:
             ConfigError: A file that the network settings name is not there.
         """
         archive = await open_shared(
-            setup.root, folder, token=setup.token, min_free_bytes=setup.min_free_bytes
-        )  # fmt: skip
+            setup.root, folder, token=setup.token, min_free_bytes=setup.min_free_bytes, has_threads=setup.has_threads
+        )
         try:
             return cls(setup, archive)
         except BaseException:

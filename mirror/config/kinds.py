@@ -19,6 +19,7 @@ from mirror.units import parse_duration, parse_size
 T = TypeVar("T")
 
 MOST_AT_ONCE = 256
+MOST_HELPERS = 16
 _LONGEST_TEXT = 4096
 _LARGEST_ID = 2**63 - 1
 _YES_NO = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -221,6 +222,7 @@ Size = Annotated[int, BeforeValidator(parse_size)]
 Limit = Annotated[int, above_zero(parse_size)]
 AutoDuration = Annotated[float | Literal["auto"], word_or("auto", parse_duration)]
 AutoCount = Annotated[int | Literal["auto"], word_or("auto", whole(1, MOST_AT_ONCE).func)]
+HelperCount = Annotated[int | Literal["auto"], word_or("auto", whole(0, MOST_HELPERS).func)]
 AllOrSize = Annotated[int | Literal["all"], word_or("all", parse_size)]
 Count = Annotated[int, whole(1, 1_000_000)]
 AtOnce = Annotated[int, whole(1, MOST_AT_ONCE)]

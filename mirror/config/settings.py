@@ -23,6 +23,7 @@ from mirror.config.kinds import (
     Duration,
     Flag,
     Header,
+    HelperCount,
     Hosts,
     Limit,
     MaybePath,
@@ -139,6 +140,7 @@ class DownloadSettings(Section):
 
     variants: Variants = VARIANTS
     concurrency: AutoCount = "auto"
+    helpers: HelperCount = "auto"
     least_requests: AtOnce = 1
     start_requests: AtOnce = 16
     most_requests: AtOnce = 128
