@@ -14,6 +14,9 @@ _WORTH_IT = 0.25
 _AS_GOOD = 0.95
 _LONG_REQUEST_S = 2.0
 """When requests take so long the line is full, whatever its delay: more of them only share it."""
+_QUICK = 1.5
+"""An answer that takes no more than so many times the quickest one has not waited for others."""
+_QUICK_S = 0.5
 _FULL = 0.75
 """With fewer places taken on average, the limit was not what limited."""
 _MANY_FAILURES = 0.1
@@ -46,7 +49,8 @@ class HostPace:
     """The number of requests one host gets at once, found by watching what more of them bring.
 
     It works like a climber in fog. From a base, the limit known to be good, it tries a step up; if throughput rises
-    enough the step is the new base, else it goes back and rests, longer each time. The first steps double. Steps down
+    enough the step is the new base, else it goes back and rests, longer each time. The first steps double, and where
+    small pictures come quickly not even that is waited for: each makes room for one more. Steps down
     are tried when requests wait long without bringing more, and kept when nothing is lost by them. A host that
     throttles gets half as many at once. Times in which we asked for less than the limit teach nothing and are ignored.
     With ``least == most`` the limit stays where it is.
@@ -74,6 +78,8 @@ class HostPace:
         # The latency that was found to be worth its throughput; 0 while unknown.
         self._bearable_s = 0.0
         self._is_starting = True
+        self._quickest_s = 0.0
+        self._has_grown = False
         self._rest = 0
         self._next_rest = 1
         # The limit at which the host last throttled.
@@ -106,10 +112,11 @@ class HostPace:
         epoch.size_bytes += size_bytes
         self._maybe_think(now, epoch)
 
-    def finished(self, now: float, *, size_bytes: int, denial: str = "") -> None:
+    def finished(self, now: float, *, size_bytes: int, took_s: float = 0.0, denial: str = "") -> None:
         """Note a request that was answered to its end.
 
         Args:
+            took_s: From its start; 0 for a large answer, whose time says nothing of the line's delay.
             denial: What it said, if it was no more than a refusal.
         """
         if denial:
@@ -117,6 +124,8 @@ class HostPace:
         else:
             self.breaker.gave()
         self.breaker.ended()
+        if took_s and self._is_starting:
+            self._grow(now, took_s)
         epoch = self._ended(now)
         epoch.done += 1
         epoch.size_bytes += size_bytes
@@ -210,10 +219,23 @@ class HostPace:
             elif epoch.seconds >= _FULL * self.limit * age_s:
                 self._think(now, epoch)
 
+    def _grow(self, now: float, took_s: float) -> None:
+        """Make room for one more if an answer did not wait for others.
+
+        Source: the slow start of TCP (RFC 5681), which ends here when delays grow (as in HyStart++, RFC 9406).
+        """
+        self._quickest_s = min(self._quickest_s or took_s, took_s)
+        is_quick = took_s <= min(_QUICK * self._quickest_s, _QUICK_S)
+        if is_quick and self.in_flight >= _FULL * self.limit and self.limit < min(self.most, self._ceiling - 1):
+            self._base, self._base_rate, self._has_grown = self.limit + 1, 0.0, True
+            self._settle(now, self._base)
+
     def _think(self, now: float, epoch: _Epoch) -> None:
         """Judge what the limit of now brought, against the base."""
         rate = epoch.rate(now)
         latency_s = epoch.seconds / max(epoch.done, 1)
+        if self._has_grown and self._is_starting:
+            self._is_starting, self._bearable_s = False, self._quickest_s
         if self.limit == self._base:
             self._base_rate = 0.7 * self._base_rate + 0.3 * rate if self._base_rate else rate
             if self._bearable_s or latency_s <= _LONG_REQUEST_S:

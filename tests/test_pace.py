@@ -31,8 +31,8 @@ class Line:
     now: float = 100.0
     done: int = 0
     throttled: int = 0
-    _waiting: list[tuple[float, bool]] = field(default_factory=list)
-    _sending: list[float] = field(default_factory=list)
+    _waiting: list[tuple[float, float, bool]] = field(default_factory=list)
+    _sending: list[tuple[float, float]] = field(default_factory=list)
     _credit: float = 0.0
     _luck: random.Random = field(default_factory=lambda: random.Random(7))
 
@@ -50,30 +50,32 @@ class Line:
     def _start(self) -> None:
         self.pace.started(self.now)
         is_throttled = self.pace.in_flight > self.most
-        heapq.heappush(self._waiting, (self.now + self.rtt_s * self._luck.uniform(0.8, 1.2), is_throttled))
+        answered_at = self.now + self.rtt_s * self._luck.uniform(0.8, 1.2)
+        heapq.heappush(self._waiting, (answered_at, self.now, is_throttled))
 
     def _answer(self) -> None:
         while self._waiting and self._waiting[0][0] <= self.now:
-            _, is_throttled = heapq.heappop(self._waiting)
+            _, began_at, is_throttled = heapq.heappop(self._waiting)
             if is_throttled:
                 self.throttled += 1
                 self.pace.failed(self.now, throttled=True, answered=True)
             else:
-                self._sending.append(self.size_bytes * self._luck.uniform(0.6, 1.4))
+                self._sending.append((self.size_bytes * self._luck.uniform(0.6, 1.4), began_at))
 
     def _send(self, step_s: float) -> None:
         self._credit = min(self._credit + self.requests_s * step_s, max(1.0, self.requests_s * step_s))
         share = self.bytes_s * step_s / max(len(self._sending), 1)
         left = []
-        for each in self._sending:
+        for each, began_at in self._sending:
             sent = min(share, each)
             if sent < each or self._credit < 1:
                 self.pace.progressed(self.now, size_bytes=int(sent))
-                left.append(each - sent)
+                left.append((each - sent, began_at))
             else:
                 self._credit -= 1
                 self.done += 1
-                self.pace.finished(self.now, size_bytes=int(sent))
+                took_s = self.now - began_at if self.size_bytes <= 65_536 else 0.0
+                self.pace.finished(self.now, size_bytes=int(sent), took_s=took_s)
         self._sending = left
 
 
@@ -89,6 +91,21 @@ def test_pace_reaches_its_most_soon_on_a_long_line(rtt_s: float) -> None:
     pace = HostPace()
     thumbnails(pace, rtt_s=rtt_s).run(1.5 + 20 * rtt_s)
     assert pace.limit == 128
+
+
+@pytest.mark.parametrize("rtt_s", [0.02, 0.04, 0.1])
+def test_pace_takes_few_round_trips_where_small_pictures_come_quickly(rtt_s: float) -> None:
+    """Each quick answer makes room for one more, so that eight become 128 in eight round trips."""
+    pace = HostPace()
+    thumbnails(pace, rtt_s=rtt_s).run(8 * rtt_s, step_s=0.001)
+    assert pace.limit == 128
+
+
+def test_pace_makes_no_room_where_small_pictures_wait_for_each_other() -> None:
+    """On a line of 2 Mbit/s they come one after the other: sixteen at first stay sixteen, and none is long in coming."""
+    pace = HostPace(start=16)
+    thumbnails(pace, bytes_s=250_000).run(3)
+    assert pace.limit <= 16
 
 
 def test_pace_stays_at_its_most_on_a_long_line() -> None:

@@ -23,7 +23,8 @@ from mirror.transport.body import Body
 if TYPE_CHECKING:
     from mirror.transport.client import Transport
 
-_SMALL_BYTES = 16_384
+_SMALL_BYTES = 65_536
+_DRAINED_BYTES = 16_384
 _DRAIN_S = 0.5
 
 
@@ -47,6 +48,7 @@ class Opening:
         transport.rules.judge(url)
         self._host = self._last_host = host_of(url)
         self._pace = await transport.places.take(self._host)
+        self._began_at = time.monotonic()
         try:
             response = await self._ask(url)
             self._check(response)
@@ -117,7 +119,7 @@ class Opening:
     async def _drain(self, response: aiohttp.ClientResponse) -> None:
         """Read a short answer that nobody wants, so that its connection can be used again."""
         size = response.content_length
-        if not response.content.is_eof() and size is not None and size <= _SMALL_BYTES:
+        if not response.content.is_eof() and size is not None and size <= _DRAINED_BYTES:
             try:
                 async with asyncio.timeout(_DRAIN_S):
                     await response.read()
@@ -138,7 +140,9 @@ class Opening:
     def _tell(self, error: BaseException | None) -> None:
         pace, now = self._pace, time.monotonic()
         if error is None:
-            pace.finished(now, size_bytes=self._body.untold_bytes if self._body is not None else 0)
+            untold_bytes = self._body.untold_bytes if self._body is not None else 0
+            is_small = 0 < untold_bytes <= _SMALL_BYTES
+            pace.finished(now, size_bytes=untold_bytes, took_s=now - self._began_at if is_small else 0.0)
         elif not isinstance(error, FetchError) or isinstance(error, HeldError | MismatchError):
             pace.dropped(now)
         elif not error.transient and self._response is not None:
