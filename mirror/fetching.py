@@ -55,6 +55,8 @@ class Fetching:
         self._started_at = datetime.now(UTC)
         self._run_id = 0
         self._adopted = 0
+        self._given = 0
+        """Jobs that were given to whoever fetches, and have not come back."""
 
     async def begin(self, command: str) -> None:
         """Write down that a run begins, and settle what a killed one left half-way."""
@@ -102,8 +104,8 @@ class Fetching:
     async def _fetch_with(self, crew: Crew) -> None:
         """Have others fetch; what is recorded is recorded here."""
         duties = Duties(
-            finish=lambda job, again: self.feed.finish(job, again=again),
-            left=lambda: max(0, self.tally.wanted - self.tally.stored - self.tally.failed),
+            finish=self._give_back,
+            left=lambda: max(0, self.tally.wanted - self._given),
             tally=self.tally,
             kept=self._kept,
         )
@@ -114,11 +116,16 @@ class Fetching:
             stop=self.stop,
         )
 
+    def _give_back(self, job: Job, again: Job | None) -> None:
+        self._given -= again is not None
+        self.feed.finish(job, again=again)
+
     async def _jobs(self) -> AsyncGenerator[Job, None]:
         """Jobs from the first good answer of the API on."""
         await self.answered.wait()
         async with contextlib.aclosing(self.feed.jobs()) as jobs:
             async for job in jobs:
+                self._given += 1
                 yield job
 
     async def _download(self, job: Job) -> Fetched | Failed | None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from mirror.cluster.hand import Hand
 from mirror.cluster.host_table import HostTable
 from mirror.cluster.parcels import Order, Setup
-from mirror.cluster.seam import Duties, Engine
+from mirror.cluster.seam import FAR, Duties, Engine, Traffic
 from mirror.errors import ArchiveError, ClusterError, ConfigError, WorkerLostError
 from mirror.model import Job
 from mirror.pipeline import Put
@@ -26,6 +26,7 @@ _ALONE_S = 60.0
 _GRACE_S = 10.0
 """What a stop grants the workers to bring in what they have."""
 _SPREAD_S = 2.0
+_MOMENT_S = 0.005
 
 
 class Crew:
@@ -34,12 +35,12 @@ class Crew:
     Args:
         places: Requests at once over all workers together; each gets its share of them.
         limit_rate_bytes_s: The same for the speed limit; 0 for none.
-        pulse_s: How long a worker may have nothing to say.
     """
 
     def __init__(
-        self, engine: Engine, setup: Setup, *, places: int, limit_rate_bytes_s: float = 0.0, pulse_s: float = 1.0
-    ) -> None:
+        self, engine: Engine, setup: Setup, *, places: int, limit_rate_bytes_s: float = 0.0,
+        traffic: Traffic = FAR,
+    ) -> None:  # fmt: skip
         self.hosts = HostTable()
         self.hands: dict[str, Hand] = {}
         self._stopping = asyncio.Event()
@@ -47,7 +48,7 @@ class Crew:
         self._setup = setup
         self._places = places
         self._limit_rate_bytes_s = limit_rate_bytes_s
-        self._pulse_s = pulse_s
+        self._traffic = traffic
         self._ready: asyncio.Queue[Job] = asyncio.Queue(_READY)
         self._needed = asyncio.Event()
         """Nobody is called before there is a job."""
@@ -132,7 +133,7 @@ class Crew:
             limit_rate_bytes_s=self._rate_share(),
             hosts=self.hosts.news_for(hand.address),
             is_stopping=self.is_stopping,
-            wait_s=self._pulse_s,
+            wait_s=self._traffic.pulse_s,
         )
 
     def spread(self) -> None:
@@ -190,10 +191,11 @@ class Crew:
         async with self._turn:
             # Whatever happens next, they are the worker's: nobody else knows of them.
             found = [hand.take(await self._ready.get())]
-            size = hand.size(duties.left() // max(1, 2 * len(self.hands)))
+            left = duties.left() + self._ready.qsize()
+            size = hand.size(left // max(1, self._traffic.shards * len(self.hands)))
             if self._ready.qsize() + 1 < size:
                 # The feed hands out one by one: give it a moment.
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(_MOMENT_S)
             while len(found) < size and not self._ready.empty():
                 found.append(hand.take(self._ready.get_nowait()))
             return found
@@ -255,7 +257,7 @@ class Crew:
             # Those who are here make room before the new one takes its share.
             await asyncio.gather(*map(self._tell, self.hands.values()))
             await self._open_station(address)
-            await self._work_with(Hand(address), put, duties)
+            await self._work_with(Hand(address, self._traffic), put, duties)
         except ConfigError as error:
             log.warning("%s; it gets nothing to do", error)
             self._unfit.add(address)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mirror.cluster.parcels import HostNews, Report, Results, Shard, pack_jobs, unpack_failed, unpack_fetched
-from mirror.cluster.seam import Duties, Engine
+from mirror.cluster.seam import Duties, Engine, Traffic
 from mirror.errors import WorkerLostError
 from mirror.model import Job
 from mirror.pipeline import Put
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_SHARDS = 2
-"""At once: while the answer to one travels, the worker is at the other."""
-_FIRST, _FEWEST, _MOST = 32, 8, 500
+_FIRST, _FEWEST = 32, 8
 _LASTS_S = 1.5
 """A shard is to take about so long."""
 _SHORTEST_PULSE_S = 0.05
@@ -30,8 +28,9 @@ _SHORTEST_PULSE_S = 0.05
 class Hand:
     """One worker of the crew: carriers bring it shards, a listener hears its pulse."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, traffic: Traffic) -> None:
         self.address = address
+        self._traffic = traffic
         self.out: dict[int, Job] = {}
         """Jobs that it has and that have no outcome yet, by asset id."""
         self.heard = 0
@@ -67,7 +66,7 @@ class Hand:
             WorkerLostError: It is gone.
             MirrorError: What it met ends the run.
         """
-        carriers = [asyncio.ensure_future(self._carry(crew, engine, put, duties)) for _ in range(_SHARDS)]
+        carriers = [asyncio.ensure_future(self._carry(crew, engine, put, duties)) for _ in range(self._traffic.shards)]
         listener = asyncio.ensure_future(self._listen(crew, engine, put, duties, carriers))
         tasks: set[asyncio.Future[None]] = {*carriers, listener}
         try:
@@ -113,7 +112,7 @@ class Hand:
     def _learn(self, jobs: int, took_s: float) -> None:
         """Make the next shard as large as lasts well."""
         fits = int(jobs * _LASTS_S / max(took_s, 1e-3))
-        self._size = max(_FEWEST, min(fits, 3 * self._size, _MOST))
+        self._size = max(_FEWEST, min(fits, 3 * self._size, self._traffic.most_jobs))
 
     async def _listen(
         self, crew: "Crew", engine: Engine, put: Put, duties: Duties, carriers: Sequence[asyncio.Future[None]]

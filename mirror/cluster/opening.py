@@ -11,11 +11,12 @@ from mirror.cluster.crew import Crew
 from mirror.cluster.helpers import Helper
 from mirror.cluster.parcels import Setup
 from mirror.cluster.pipes import PipeEngine
+from mirror.cluster.seam import Traffic
 from mirror.errors import ClusterError, ConfigError
 
 _MOST_LOCAL = 256
-_PULSE_S = 0.25
-"""Helpers are near: what a person sees of them is to be fresh."""
+_NEAR = Traffic(shards=4, most_jobs=250, pulse_s=0.25)
+"""To helpers it is not far: many small shards leave no gap, and what a person sees of them is fresh."""
 _SCHEMES = ("tcp", "tls", "ucx", "ws", "wss")
 
 
@@ -108,7 +109,7 @@ async def _with_helpers(helpers: Sequence[Helper], setup: Setup) -> AsyncIterato
     setup = replace(setup, line=line, has_threads=False)
     async with PipeEngine.connected(helpers) as engine:
         crew = Crew(
-            engine, setup, places=line.most_requests, limit_rate_bytes_s=line.limit_rate_bytes_s, pulse_s=_PULSE_S
+            engine, setup, places=line.most_requests, limit_rate_bytes_s=line.limit_rate_bytes_s, traffic=_NEAR
         )  # fmt: skip
         try:
             yield crew

@@ -39,13 +39,31 @@ class Engine(Protocol):
         """Give it an order that cannot wait."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """How jobs travel to one worker and back.
+
+    Args:
+        shards: So many at once: while the answer to one travels, the worker is at the others.
+        most_jobs: In one shard.
+        pulse_s: How long a worker may have nothing to say.
+    """
+
+    shards: int = 2
+    most_jobs: int = 500
+    pulse_s: float = 1.0
+
+
+FAR = Traffic()
+
+
 @dataclass(slots=True, kw_only=True)
 class Duties:
     """What the crew does for its run besides fetching.
 
     Args:
         finish: Told of each job that is out no longer, and of the one that takes its place if it comes again.
-        left: How many jobs are still to be handed out, about.
+        left: How many jobs are still to be given to the crew, about.
     """
 
     finish: Callable[[Job, Job | None], None]
