@@ -66,20 +66,16 @@ class Writer:
 
     def _deliver(self, done: list[_Done], is_last: bool) -> None:
         for future, result, error in done:
-            if future.done():  # whoever waited was cancelled
-                continue
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
+            _tell(future, result, error)
         if is_last:
             self._ended.set_result(None)
 
 
 class WriterHere:
-    """Does blocking work at once, in the thread that asks: for a process whose only work that is.
+    """Does blocking work in the thread that asks: for a process whose only work that is.
 
-    No thread is waited for, and none fights for the interpreter.
+    No thread is waited for, and none fights for the interpreter. It is done in the loop's next round: what is to be
+    asked of the source meanwhile is asked first, so that no connection waits for the disk.
     """
 
     def __init__(self) -> None:
@@ -87,20 +83,18 @@ class WriterHere:
         self.is_open = True
 
     def do(self, work: Callable[[], T]) -> "asyncio.Future[T]":
-        """Do a piece of work; the future has its result."""
+        """Do a piece of work soon; the future gets its result."""
         if not self.is_open:
             raise ArchiveError(CLOSED)
         future: asyncio.Future[T] = self._loop.create_future()
-        result, error = _outcome(work)
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
+        self._loop.call_soon(_do, work, future)
         return future
 
     async def aclose(self) -> None:
-        """Do nothing more."""
-        self.is_open = False
+        """Do what is waiting, then nothing more."""
+        if self.is_open:
+            self.is_open = False
+            await asyncio.sleep(0)
 
 
 class Here(Executor):
@@ -115,6 +109,19 @@ class Here(Executor):
         else:
             future.set_exception(error)
         return future
+
+
+def _do(work: Callable[[], T], future: "asyncio.Future[T]") -> None:
+    _tell(future, *_outcome(work))
+
+
+def _tell(future: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
+    if future.done():  # whoever waited was cancelled
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
 
 
 def _outcome(work: Callable[[], Any]) -> tuple[Any, BaseException | None]:
