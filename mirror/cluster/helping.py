@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mirror.cluster import frames
+from mirror.cluster.heap import keep_freed
 from mirror.cluster.parcels import Order, Setup, Shard
 from mirror.cluster.station import Station
 from mirror.errors import ClusterError, MirrorError
@@ -53,6 +54,7 @@ class _Desk:
     async def open(self, setup: Setup) -> None:
         """Open a station, in the place of any other."""
         await self.close()
+        keep_freed(setup.line.memory_bytes)
         self._station = await Station.open(setup, _NOWHERE)
 
     async def close(self) -> None:
