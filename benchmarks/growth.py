@@ -67,11 +67,13 @@ def grow(folder: Path, host: PhotoHost, photos: int) -> Grown:
 
 
 def main(config: Path, samples: Path) -> None:
-    """Make one run and note how it goes."""
-    from mirror import load_config, run_sync
+    """Make one run, as the command does, and note how it goes."""
+    from mirror import load_config
+    from mirror.cluster import ClusterWish, forked_helpers, helpers_of_itself
+    from mirror.sync import run_sync
     from mirror.tally import Tally
 
-    tally, ended = Tally(), threading.Event()
+    settings, tally, ended = load_config(config), Tally(), threading.Event()
     stored: list[tuple[float, int]] = []
     began_at = time.monotonic()
 
@@ -80,14 +82,17 @@ def main(config: Path, samples: Path) -> None:
             stored.append((round(time.monotonic() - began_at, 2), tally.stored))
 
     watcher = threading.Thread(target=watch)
-    watcher.start()
-    report = asyncio.run(run_sync(load_config(config), tally=tally))
+    # Forked before there is a thread.
+    with forked_helpers(helpers_of_itself(settings.download.most_requests)) as helpers:
+        watcher.start()
+        cluster = ClusterWish(helpers=helpers) if helpers else None
+        report = asyncio.run(run_sync(settings, tally=tally, cluster=cluster))
     ended.set()
     watcher.join()
     if not report.is_everything_stored:
         raise SystemExit("not everything was stored")
-    rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    seen = {"wall_s": time.monotonic() - began_at, "rss_bytes": rss, "stored": stored}
+    largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    seen = {"wall_s": time.monotonic() - began_at, "rss_bytes": largest * 1024, "stored": stored}
     samples.write_text(json.dumps(seen))
 
 
