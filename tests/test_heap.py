@@ -16,7 +16,7 @@ from mirror.cluster.heap import keep_freed
 if "keep" in sys.argv:
     keep_freed(64_000_000)
 def use():
-    bodies = [bytes(1_000_000) for _ in range(20)]
+    bodies = [b"x" * 1_000_000 for _ in range(20)]
 use()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(20):
