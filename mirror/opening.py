@@ -5,20 +5,22 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mirror import __version__
 from mirror.archive import Archive, LocalArchive
-from mirror.archive.objects import open_bucket
-from mirror.archive.objects.archive import ObjectArchive
 from mirror.cluster import Setup
 from mirror.config import Config
 from mirror.errors import ArchiveError, FetchError, ManifestError
 from mirror.hosts import HostRules
-from mirror.manifest import Manifest, ManifestReader
+from mirror.manifest import Manifest
 from mirror.retry import RetryPolicy
 from mirror.root import STATE
 from mirror.source import Source
 from mirror.transport import ApiGate, Line, Transport
+
+if TYPE_CHECKING:
+    from mirror.archive.objects.archive import ObjectArchive
 
 log = logging.getLogger(__name__)
 
@@ -168,6 +170,8 @@ async def open_archive(config: Config, *, create: bool) -> Archive:
         return await open_objects(config, create=create)
     path, root = manifest_path(config), config.archive.root.path
     if config.archive.state_dir is not None and path.exists() and not (root / STATE).is_dir():
+        from mirror.manifest import ManifestReader  # noqa: PLC0415 - hardly ever needed here
+
         with ManifestReader(path) as manifest:
             if manifest.counts().stored:
                 raise ManifestError(f"{path}: {_NO_TREE.format(root=root)}")
@@ -176,7 +180,7 @@ async def open_archive(config: Config, *, create: bool) -> Archive:
 
 async def open_objects(
     config: Config, *, create: bool, is_read_only: bool = False, stage: bool = False, folder: Path | None = None
-) -> ObjectArchive:
+) -> "ObjectArchive":
     """Open an archive in a bucket; see `ObjectArchive.open`.
 
     Args:
@@ -185,6 +189,9 @@ async def open_objects(
         ConfigError: The extra is not installed, or the address or the environment make no sense to the store.
         ArchiveError: No bucket, no archive, no permission, or a store that does not heed conditions.
     """
+    from mirror.archive.objects import open_bucket  # noqa: PLC0415 - for buckets alone, and heavy
+    from mirror.archive.objects.archive import ObjectArchive  # noqa: PLC0415
+
     settings = config.download
     bucket = open_bucket(
         config.archive.root, patience_s=settings.host_patience, stall_s=settings.stall_timeout,

@@ -170,5 +170,7 @@ if __name__ == "__main__":
     import mirror.progress
     import mirror.sync  # noqa: F401
 
+    mirror.cli.app.program()
+
     gc.freeze()
     serve()

@@ -51,7 +51,7 @@ FLOORS = [
     {"credentials", "fields", "layout", "leases", "pace", "race_ref", "timetable", "units", "demo", "retry"},
     {"breaker"},
     {"model", "tally", "root"},
-    {"errors"},
+    {"errors", "faces"},
 ]
 """From the roof to the ground; a room may import rooms of lower floors only."""
 

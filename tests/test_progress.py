@@ -169,7 +169,7 @@ def test_summary_says_what_is_new() -> None:
             BibChange(race_id=48211, photo_id=900_002, before=(), after=("5",)),
         ),
     )  # fmt: skip
-    text = "\n".join(line.plain for line in summary_lines(done))
+    text = "\n".join(line for line, _ in summary_lines(done))
     for part in (
         "Complete.", "25 new photos, 892 files stored, 120 MB at 1.0 MB/s, in 2 min 0 s",
         "race 48211 day 34168: 235 photos read, 25 new, 4 changed, 2 no longer listed (kept)",
@@ -217,7 +217,7 @@ def test_a_stopped_run_blames_nothing_that_was_not_tried() -> None:
         failures=(FailureGroup(reason="not tried yet", host="h", count=7, example="photo 1 large"),),
     )  # fmt: skip
     assert causes(stopped) == []
-    assert next(summary_lines(stopped)).plain.startswith("Stopped.")
+    assert next(summary_lines(stopped))[0].startswith("Stopped.")
 
 
 def test_next_step_depends_on_how_it_ended() -> None:

@@ -6,30 +6,12 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, NamedTuple
 
 import typer
 
 from mirror import __version__
-from mirror.cli import (
-    demo,
-    export,
-    failures,
-    find,
-    forget,
-    gallery,
-    prune,
-    races,
-    rebuild,
-    report,
-    retry,
-    setup,
-    status,
-    sync,
-    verify,
-    watch,
-)
-from mirror.cli import log as history
 from mirror.cli.exit_codes import BUG, MEANINGS, OK, STORAGE, Stopped, exit_code
 from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.page import Command, Group
@@ -55,14 +37,62 @@ What it stores was checked first, and no sync ever deletes anything.
 
 _EPILOG = "[bold]Exit codes[/]\n\n" + "\n".join(f"  [cyan]{codes:>8}[/]  {meaning}" for codes, meaning in MEANINGS)
 
-app = typer.Typer(
-    cls=Group,
-    help=_HELP, epilog=_EPILOG, rich_markup_mode="rich", pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)  # fmt: skip
+
+class _Place(NamedTuple):
+    """Where a command is: its panel in the help, its file in here, and its examples there."""
+
+    panel: str
+    file: str
+    examples: str = "EXAMPLES"
 
 
-@app.callback(invoke_without_command=True)
+_PLACES = {
+    "sync": _Place("Fetch", "sync"),
+    "watch": _Place("Fetch", "watch"),
+    "retry": _Place("Fetch", "retry"),
+    "demo": _Place("Set up", "demo"),
+    "init": _Place("Set up", "setup", "INIT_EXAMPLES"),
+    "check": _Place("Set up", "setup", "CHECK_EXAMPLES"),
+    "races": _Place("Set up", "races"),
+    "status": _Place("Ask", "status"),
+    "find": _Place("Ask", "find"),
+    "log": _Place("Ask", "log"),
+    "failures": _Place("Ask", "failures"),
+    "report": _Place("Ask", "report"),
+    "gallery": _Place("Hand on", "gallery"),
+    "export": _Place("Hand on", "export"),
+    "verify": _Place("Keep", "verify"),
+    "rebuild": _Place("Keep", "rebuild"),
+    "forget": _Place("Keep", "forget"),
+    "prune": _Place("Keep", "prune"),
+}
+
+
+def program(arguments: Sequence[str] = ()) -> typer.Typer:
+    """Put the program together: with the one command that is asked for first, or with all where none is.
+
+    A command is imported only then: most of the time a run knows but one.
+    """
+    app = typer.Typer(
+        cls=Group,
+        help=_HELP, epilog=_EPILOG, rich_markup_mode="rich", pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )  # fmt: skip
+    app.callback(invoke_without_command=True)(_face)
+    for name in arguments[:1] if arguments and arguments[0] in _PLACES else _PLACES:
+        _add(app, name, _PLACES[name])
+    return app
+
+
+def _add(app: typer.Typer, name: str, place: _Place) -> None:
+    file = import_module(f"mirror.cli.{place.file}")
+    if name == "export":  # one with commands of its own
+        app.add_typer(file.app, name=name, rich_help_panel=place.panel)
+        return
+    examples = f"[bold]Examples[/]\n\n{getattr(file, place.examples)}"
+    app.command(name, cls=Command, epilog=examples, rich_help_panel=place.panel)(getattr(file, name))
+
+
 def _face(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Say the version and exit.")] = False,
@@ -74,30 +104,6 @@ def _face(
         typer.echo(context.get_help(), nl=False)
 
 
-for _panel, _name, _command, _examples in (
-    ("Fetch", "sync", sync.sync, sync.EXAMPLES),
-    ("Fetch", "watch", watch.watch, watch.EXAMPLES),
-    ("Fetch", "retry", retry.retry, retry.EXAMPLES),
-    ("Set up", "demo", demo.demo, demo.EXAMPLES),
-    ("Set up", "init", setup.init, setup.INIT_EXAMPLES),
-    ("Set up", "check", setup.check, setup.CHECK_EXAMPLES),
-    ("Set up", "races", races.races, races.EXAMPLES),
-    ("Ask", "status", status.status, status.EXAMPLES),
-    ("Ask", "find", find.find, find.EXAMPLES),
-    ("Ask", "log", history.log, history.EXAMPLES),
-    ("Ask", "failures", failures.failures, failures.EXAMPLES),
-    ("Ask", "report", report.report, report.EXAMPLES),
-    ("Hand on", "gallery", gallery.gallery, gallery.EXAMPLES),
-    ("Keep", "verify", verify.verify, verify.EXAMPLES),
-    ("Keep", "rebuild", rebuild.rebuild, rebuild.EXAMPLES),
-    ("Keep", "forget", forget.forget, forget.EXAMPLES),
-    ("Keep", "prune", prune.prune, prune.EXAMPLES),
-):
-    app.command(_name, cls=Command, epilog=f"[bold]Examples[/]\n\n{_examples}", rich_help_panel=_panel)(_command)
-
-app.add_typer(export.app, name="export", rich_help_panel="Hand on")
-
-
 def run_command(arguments: Sequence[str] | None = None) -> int:
     """Run one command; whatever ends it is said in plain lines, one for each cause."""
     for stream in (sys.stdout, sys.stderr):
@@ -105,8 +111,9 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a test's stand-in has none
     set_up_logging()
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        ended = app(args=arguments, prog_name="mirror", standalone_mode=False)
+        ended = program(words)(args=words, prog_name="mirror", standalone_mode=False)
     except MirrorError as error:
         CAUSES.error("%s", error)
         log.debug("ended by", exc_info=error)

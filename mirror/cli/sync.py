@@ -9,8 +9,6 @@ import typer
 
 from mirror.cli.exit_codes import OK, REFUSED, STORAGE, exit_code
 from mirror.cli.fetchers import fetchers
-from mirror.cli.fleet import sync_fleet
-from mirror.cli.gallery import refresh_if_wanted
 from mirror.cli.logs import CAUSES, set_up_logging
 from mirror.cli.options import (
     ArchiveDir,
@@ -107,6 +105,8 @@ def sync(
             raise ConfigError("--fleet goes neither with --dry-run nor with --to: it works on configured races")
         if cluster is not None or local_workers is not None:
             raise ConfigError("--fleet goes neither with --cluster nor with --local-workers: one way at a time")
+        from mirror.cli.fleet import sync_fleet
+
         return sync_fleet(
             settings, races, is_full=full, is_recheck=recheck, is_loss_believed=believe_loss, as_json=as_json,
             is_quiet=quiet,
@@ -173,7 +173,11 @@ async def _sync(
     if not as_json and not is_quiet:
         progress.next_step(report, look=look_command(settings))
     code = exit_code(report)
-    return code if report.is_stopped else code or await refresh_if_wanted(settings, is_quiet=is_quiet or as_json)
+    if code or report.is_stopped or not settings.gallery.refresh:
+        return code
+    from mirror.cli.gallery import refresh_if_wanted
+
+    return await refresh_if_wanted(settings, is_quiet=is_quiet or as_json)
 
 
 def look_command(settings: "Config") -> str:

@@ -4,17 +4,18 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from rich.console import Console, Group
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from mirror.model import RunReport
 from mirror.progress.numbers import clock_text, count_text, size_text
 from mirror.progress.report import next_step, summary_lines
+from mirror.progress.screen import Screen
 from mirror.progress.showing import PLAIN_EVERY_S, Showing
 from mirror.tally import Tally
+
+if TYPE_CHECKING:
+    from rich.console import Console, Group
+    from rich.progress_bar import ProgressBar
 
 _WINDOW_S = 10.0
 _LABEL = 11
@@ -61,7 +62,7 @@ class Progress(Showing):
 
     def __init__(
         self, tally: Tally, *, is_quiet: bool = False, is_listing_only: bool = False, is_listing: bool = True,
-        work: str = "Downloading", console: Console | None = None, out: Console | None = None,
+        work: str = "Downloading", console: "Console | None" = None, out: "Console | None" = None,
         plain_every_s: float = PLAIN_EVERY_S, clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         super().__init__(is_quiet=is_quiet, console=console, plain_every_s=plain_every_s, clock=clock)
@@ -69,7 +70,7 @@ class Progress(Showing):
         self._is_listing_only = is_listing_only
         self._is_listing = is_listing
         self._work = work
-        self._out = out or Console(highlight=False, markup=False, emoji=False)
+        self._out = Screen(out, is_error=False)
         self._samples: deque[_Sample] = deque()
         self._wanted_before = 0
         self._widths = [20, 8, 8, 9]
@@ -177,9 +178,13 @@ class Progress(Showing):
         ]
         return f"{clock_text(self._clock() - self._began_at)} {'; '.join([*said, *self._notes()])}"
 
-    def view(self) -> Group:
+    def view(self) -> "Group":
         """Draw how far the run is, for a terminal of any width."""
-        width = self._console.width
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        width = self._screen.console.width
         rows = self._rows()
         for column in range(len(self._widths)):
             # Columns never get narrower: what changes its width all the time is no calm sight.
@@ -210,8 +215,8 @@ class Progress(Showing):
 
     def summary(self, report: RunReport) -> None:
         """Print what the run did; what went wrong is in `causes`."""
-        for line in summary_lines(report):
-            self._out.print(line)
+        for text, style in summary_lines(report):
+            self._out.print(text, style)
 
     def next_step(self, report: RunReport, *, look: str) -> None:
         """Print what to type next.
@@ -219,14 +224,16 @@ class Progress(Showing):
         Args:
             look: The command that shows the archive.
         """
-        self._out.print(Text(f"\n{next_step(report, look=look)}"))
+        self._out.print(f"\n{next_step(report, look=look)}")
 
 
 def _left(seconds: float | None) -> str:
     return "…" if seconds is None else f"{clock_text(seconds)} left"
 
 
-def _bar(row: _Row, width: int) -> ProgressBar:
+def _bar(row: _Row, width: int) -> "ProgressBar":
+    from rich.progress_bar import ProgressBar
+
     return ProgressBar(
         total=1.0, completed=min(row.part or 0.0, 1.0), width=width,
         complete_style="green" if row.is_done else "cyan", finished_style="green" if row.is_done else "cyan",

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-from rich.text import Text
-
 from mirror.model import FailureGroup, PassReport, RunReport
 from mirror.progress.numbers import count_text, size_text, time_text
 
@@ -14,18 +12,18 @@ _CAUSES_SHOWN = 12
 _NOT_TRIED = "not tried yet"
 
 
-def summary_lines(report: RunReport) -> Iterator[Text]:
-    """Say what the run did; what went wrong is in `causes`."""
+def summary_lines(report: RunReport) -> Iterator[tuple[str, str]]:
+    """Say what the run did, line by line, each with its style; what went wrong is in `causes`."""
     seconds = (report.ended_at - report.started_at).total_seconds()
     headline, style = _headline(report)
-    yield Text(headline, style=f"bold {style}")
+    yield headline, f"bold {style}"
     stored = f"{count_text(report.stored, 'file')} stored"
     if report.stored:
         rate = report.stored_bytes / max(seconds, 0.001)
         stored += f", {size_text(report.stored_bytes)} at {size_text(rate)}/s"
-    yield Text(f"  {count_text(report.new_photos, 'new photo')}, {stored}, in {time_text(seconds)}")
+    yield f"  {count_text(report.new_photos, 'new photo')}, {stored}, in {time_text(seconds)}", ""
     for text in (*_day_lines(report), *_odd_lines(report), *_bib_lines(report)):
-        yield Text(f"  {text}")
+        yield f"  {text}", ""
 
 
 def next_step(report: RunReport, *, look: str) -> str:

@@ -5,10 +5,13 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from rich.console import Console, RenderableType
-from rich.live import Live
+from mirror.progress.screen import Screen
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.live import Live
 
 PLAIN_EVERY_S = 30.0
 _POLLS_PER_S = 4
@@ -25,11 +28,11 @@ class Showing(ABC):
     """
 
     def __init__(
-        self, *, is_quiet: bool, console: Console | None, plain_every_s: float = PLAIN_EVERY_S,
+        self, *, is_quiet: bool, console: "Console | None", plain_every_s: float = PLAIN_EVERY_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._is_quiet = is_quiet
-        self._console = console or Console(stderr=True, highlight=False)
+        self._screen = Screen(console, is_error=True)
         self._plain_every_s = plain_every_s
         self._clock = clock
         self._began_at = clock()
@@ -38,7 +41,7 @@ class Showing(ABC):
         self._teller: threading.Thread | None = None
 
     @abstractmethod
-    def view(self) -> RenderableType:
+    def view(self) -> "RenderableType":
         """Draw how far it is, for a terminal of any width."""
 
     @abstractmethod
@@ -49,10 +52,12 @@ class Showing(ABC):
         self._began_at = self._clock()
         if self._is_quiet:
             return self
-        if self._console.is_terminal and not self._console.is_dumb_terminal:
+        if self._screen.is_live:
+            from rich.live import Live
+
             # A thread of rich's draws: the view goes on while the event loop is busy.
             self._live = Live(
-                console=self._console, get_renderable=self.view, refresh_per_second=_POLLS_PER_S, transient=True,
+                console=self._screen.console, get_renderable=self.view, refresh_per_second=_POLLS_PER_S, transient=True,
                 redirect_stdout=False,
             )  # fmt: skip
             self._live.start()
@@ -70,8 +75,8 @@ class Showing(ABC):
         if self._teller is not None:
             self._teller.join()
         if self._teller is not None and error is None:
-            self._console.print(self.line(), soft_wrap=True, markup=False)
+            self._screen.print(self.line())
 
     def _tell(self) -> None:
         while not self._ended.wait(self._plain_every_s):
-            self._console.print(self.line(), soft_wrap=True, markup=False)
+            self._screen.print(self.line())

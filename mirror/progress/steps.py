@@ -3,15 +3,15 @@
 import time
 from collections import deque
 from collections.abc import Callable
-
-from rich.console import Console
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from mirror.progress.numbers import clock_text, size_text
 from mirror.progress.showing import Showing
 from mirror.tally import Steps
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 _WINDOW_S = 10.0
 _WIDEST_BAR, _NARROWEST_BAR = 30, 8
@@ -30,7 +30,7 @@ class StepsProgress(Showing):
     """
 
     def __init__(
-        self, steps: Steps, *, label: str, is_quiet: bool = False, console: Console | None = None,
+        self, steps: Steps, *, label: str, is_quiet: bool = False, console: "Console | None" = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         super().__init__(is_quiet=is_quiet, console=console, clock=clock)
@@ -62,10 +62,14 @@ class StepsProgress(Showing):
         """Say how far the work is, in one plain line."""
         return f"{clock_text(self._clock() - self._began_at)} {self._label.lower()} {', '.join(self._facts())}"
 
-    def view(self) -> Table:
+    def view(self) -> "Table":
         """Draw how far the work is, for a terminal of any width."""
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
         text = "  ".join(self._facts())
-        room = self._console.width - len(self._label) - len(text) - 4
+        room = self._screen.console.width - len(self._label) - len(text) - 4
         table = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
         bar = []
         if room >= _NARROWEST_BAR:
