@@ -4,8 +4,6 @@ import io
 import struct
 from typing import Literal
 
-from PIL import Image, UnidentifiedImageError
-
 from mirror.errors import FetchError
 from mirror.imagecheck import check_image
 
@@ -27,6 +25,8 @@ def try_decoding(body: bytes) -> Verdict:
     Returns:
         "not tried" for a format that Pillow does not read, and for a picture too large to be decoded.
     """
+    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 - most verifications decode nothing
+
     try:
         picture = check_image(body)
     except FetchError:

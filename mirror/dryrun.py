@@ -11,11 +11,12 @@ from typing import Literal
 
 from mirror.archive import Archive, LocalArchive
 from mirror.config import Config
+from mirror.current import PROGRAM
 from mirror.errors import ArchiveError, FetchError
 from mirror.leftovers import want_vanished
 from mirror.manifest import Manifest, ManifestReader
 from mirror.model import VARIANTS, Job, PassReport
-from mirror.opening import PROGRAM, manifest_path, open_objects, open_source, open_transport
+from mirror.opening import manifest_path, open_objects, open_source, open_transport
 from mirror.passes import Passes
 from mirror.records import variants_of
 from mirror.root import STATE, ArchiveRoot

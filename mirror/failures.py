@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from mirror.cluster import ClusterWish
-from mirror.config import Config
-from mirror.manifest import Manifest, Trouble
+from mirror.manifest import Trouble
 from mirror.model import RunReport
-from mirror.sync import run_fetch
 from mirror.tally import Tally
+
+if TYPE_CHECKING:
+    from mirror.cluster import ClusterWish
+    from mirror.config import Config
+    from mirror.manifest import Manifest
 
 _ADVICE = {
     "unreachable": "The host or the line failed: 'mirror retry' when it is back.",
@@ -34,8 +37,8 @@ def advice(trouble: Trouble) -> str:
 
 
 async def retry(
-    config: Config, asset_ids: Sequence[int], *, stop: asyncio.Event | None = None, tally: Tally | None = None,
-    cluster: ClusterWish | None = None,
+    config: "Config", asset_ids: Sequence[int], *, stop: asyncio.Event | None = None, tally: Tally | None = None,
+    cluster: "ClusterWish | None" = None,
 ) -> RunReport:  # fmt: skip
     """Try assets that failed once more, what was set aside and what is gone too; no listing is read.
 
@@ -48,8 +51,9 @@ async def retry(
         ManifestError: The archive is in use.
         ArchiveError: The archive takes no more.
     """
+    from mirror.sync import run_fetch  # noqa: PLC0415 - showing what failed needs no network
 
-    async def choose(_: Manifest) -> Sequence[int]:
+    async def choose(_: "Manifest") -> Sequence[int]:
         return asset_ids
 
     return await run_fetch(config, command="retry", choose=choose, stop=stop, tally=tally, cluster=cluster)

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mirror.archive import Copies, Original
+from mirror.current import PROGRAM
 from mirror.errors import ArchiveError, ConfigError
 from mirror.keeping import Kept, opened
 from mirror.layout import SIDECAR
 from mirror.manifest import DoomedFile, DoomedPhoto, ExportRow, KeepingManifest, KeepingReader
-from mirror.opening import PROGRAM
 from mirror.root import ArchiveRoot
 
 _HANDED_OUT = "copies"

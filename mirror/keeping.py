@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirror.archive import Archive, LocalArchive
-from mirror.archive.objects import open_bucket
-from mirror.archive.objects.archive import ObjectArchive
+from mirror.current import PROGRAM, require_current
 from mirror.errors import ConfigError, ManifestError
 from mirror.manifest import KeepingManifest, KeepingReader
-from mirror.opening import PROGRAM, require_current
 from mirror.race_ref import parse_race_ref, same_race
 from mirror.root import ArchiveRoot
 
@@ -99,6 +97,9 @@ async def _open(root: ArchiveRoot, folder: Path, *, is_read_only: bool) -> Archi
     """Open the tree; what a bucket needs on this machine lies beside the manifest."""
     if root.is_local:
         return await LocalArchive.open(root.path, create=False, is_read_only=is_read_only)
+    from mirror.archive.objects import open_bucket  # noqa: PLC0415 - for buckets alone, and heavy
+    from mirror.archive.objects.archive import ObjectArchive  # noqa: PLC0415
+
     return await ObjectArchive.open(open_bucket(root), folder, create=False, is_read_only=is_read_only)
 
 

@@ -11,6 +11,7 @@ from mirror import __version__
 from mirror.archive import Archive, LocalArchive
 from mirror.cluster import Setup
 from mirror.config import Config
+from mirror.current import PROGRAM, require_current
 from mirror.errors import ArchiveError, FetchError, ManifestError
 from mirror.hosts import HostRules
 from mirror.manifest import Manifest
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _NO_TREE = "this is the manifest of an archive, but the tree at {root} is empty: is its disk mounted?"
-
-PROGRAM = f"mirror {__version__}"
 
 
 def manifest_path(config: Config) -> Path:
@@ -201,19 +200,6 @@ async def open_objects(
         bucket, folder or manifest_path(config).parent, create=create, min_free_bytes=config.archive.min_free,
         is_read_only=is_read_only, stage=stage,
     )  # fmt: skip
-
-
-async def require_current(archive: Archive, name: str) -> None:
-    """Refuse to go on with a manifest of this machine that no longer says what lies in the archive.
-
-    Raises:
-        ManifestError: Another machine has left its own there since this one did.
-    """
-    if not await archive.is_own_current(name):
-        raise ManifestError(
-            f"{archive.place}: another machine has written this archive since this one last did: let one machine "
-            "at a time write it. 'mirror rebuild' begins from the manifest that it left there"
-        )
 
 
 async def open_manifest(config: Config, archive: Archive, *, create: bool = True) -> Manifest:

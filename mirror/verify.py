@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mirror.archive import Archive, Expected, Inspection
-from mirror.config import Config
 from mirror.decode import Verdict, try_decoding
 from mirror.findings import Check, Finding, Mark, VerifyReport, batches, judge
 from mirror.keeping import Kept, opened
@@ -14,8 +14,10 @@ from mirror.layout import SIDECAR
 from mirror.manifest import Choice, KeepingReader, StoredFile, at_text
 from mirror.model import RunReport
 from mirror.root import ArchiveRoot
-from mirror.sync import run_fetch
 from mirror.tally import Steps, Tally
+
+if TYPE_CHECKING:
+    from mirror.config import Config
 
 _READ_ROWS = 2000
 _HOPS_AT_ONCE = 4
@@ -52,9 +54,10 @@ async def verify(
 
 
 async def repair(
-    config: Config, report: VerifyReport, *, stop: asyncio.Event | None = None, tally: Tally | None = None
+    config: "Config", report: VerifyReport, *, stop: asyncio.Event | None = None, tally: Tally | None = None
 ) -> RunReport:
     """Fetch the damaged and missing files of a report again, and nothing else; what is mended goes into the report."""
+    from mirror.sync import run_fetch  # noqa: PLC0415 - looking needs no network
 
     async def choose(_: object) -> Sequence[int]:
         return report.asset_ids

@@ -168,7 +168,7 @@ if __name__ == "__main__":
     sqlite3.connect = partial(sqlite3.connect, factory=_HeardConnection)  # type: ignore[assignment]
     import mirror.cli.app
     import mirror.progress
-    import mirror.sync  # noqa: F401
+    import mirror.sync
 
     mirror.cli.app.program()
 

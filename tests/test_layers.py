@@ -41,7 +41,7 @@ FLOORS = [
     {"download"},
     {"one_try"},
     {"feed", "pipeline"},
-    {"records", "photo_ids"},
+    {"records", "photo_ids", "current"},
     {"transport"},
     {"config"},
     {"manifest", "decode"},

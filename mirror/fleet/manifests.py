@@ -3,8 +3,9 @@
 import asyncio
 
 from mirror.config import Config
+from mirror.current import PROGRAM
 from mirror.manifest import Manifest, install_snapshot, retire_manifest
-from mirror.opening import PROGRAM, leave_snapshot, open_objects
+from mirror.opening import leave_snapshot, open_objects
 
 
 async def bring_manifest(config: Config, *, is_taken_over: bool) -> None:

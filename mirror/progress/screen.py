@@ -4,6 +4,7 @@ rich takes 25 ms to import, which a run that nobody looks at (a timer, a pipe) n
 """
 
 import os
+import re
 import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 _WISHES = ("COLUMNS", "FORCE_COLOR", "TTY_COMPATIBLE")
 """Whoever sets one of these has a wish about looks that rich knows."""
 _WIDTH = 80
-"""Where nothing says how wide it is, rich breaks longer lines."""
+"""Where nothing says how wide it is, rich breaks longer lines between words."""
+_WORD = re.compile(r"\s*\S+\s*")
 
 
 class Screen:
@@ -47,8 +49,8 @@ class Screen:
 
     def print(self, text: str, style: str = "") -> None:
         """Print lines of text, in a style where there are any."""
-        if self._is_plain and self._is_simple(text):
-            self._print_plainly(text)
+        if self._is_plain and _is_simple(text):
+            self._print_plainly(text if self._is_error else "\n".join(map(_folded, text.split("\n"))))
             return
         from rich.text import Text
 
@@ -66,15 +68,29 @@ class Screen:
         # rich takes the width of whatever terminal there is.
         return not any(name in os.environ for name in _WISHES) and not any(os.isatty(number) for number in range(3))
 
-    def _is_simple(self, text: str) -> bool:
-        return all(
-            line.isascii() and line.isprintable() and (self._is_error or len(line) < _WIDTH)
-            for line in text.split("\n")
-        )
-
     def _print_plainly(self, text: str) -> None:
-        stream = self._stream
         try:
-            print(text, file=stream, flush=True)
+            print(text, file=self._stream, flush=True)
         except BrokenPipeError:
             self.console.on_broken_pipe()  # it ends the program, as when rich prints
+
+
+def _is_simple(text: str) -> bool:
+    """Whether every character takes one column, and no word needs more than a line."""
+    return (
+        text.isascii()
+        and all(line.isprintable() for line in text.split("\n"))
+        and all(len(word) <= _WIDTH for word in text.split())
+    )
+
+
+def _folded(line: str) -> str:
+    """Break a line between words as rich does, which keeps the spaces that fit."""
+    if len(line) <= _WIDTH:
+        return line
+    rows = [""]
+    for word in _WORD.findall(line):
+        if rows[-1] and len(rows[-1]) + len(word.rstrip()) > _WIDTH:
+            rows.append("")
+        rows[-1] += word
+    return "\n".join(row[:_WIDTH] for row in rows)

@@ -10,12 +10,13 @@ from mirror.archive import Archive, LocalArchive
 from mirror.asset_ref import AssetNames
 from mirror.commit import Committer
 from mirror.config import Config
+from mirror.current import PROGRAM
 from mirror.errors import AccessError, ArchiveError, ManifestError
 from mirror.layout import DEFAULT_TEMPLATE
 from mirror.manifest import RebuiltManifest, Workshop
 from mirror.manifest.text import now_text
 from mirror.model import PassReport, Scope
-from mirror.opening import PROGRAM, manifest_path, open_objects, open_source, open_transport
+from mirror.opening import manifest_path, open_objects, open_source, open_transport
 from mirror.passes import Passes
 from mirror.rebuild.adopting import Adoption, Glance, is_litter
 from mirror.rebuild.basis import Basis, choose_basis
@@ -59,14 +60,13 @@ async def run_rebuild(
     async with AsyncExitStack() as rooms:
         archive = await _open_archive(config)
         rooms.push_async_callback(archive.aclose)
-        workshop = await asyncio.to_thread(Workshop, manifest_path(config))
+        path = manifest_path(config)
+        workshop = await asyncio.to_thread(Workshop, path)
         rooms.callback(workshop.close)
         tree_id = await archive.archive_id()
-        snapshot = archive.own_file(manifest_path(config).name)
+        snapshot = archive.own_file(path.name)
         await archive.fetch_own(snapshot.name)
-        begun = await asyncio.to_thread(
-            choose_basis, workshop, manifest_path(config), snapshot.parent, given=basis, tree_id=tree_id
-        )
+        begun = await asyncio.to_thread(choose_basis, workshop, path, snapshot.parent, given=basis, tree_id=tree_id)
         manifest = await RebuiltManifest.open(
             workshop.draft, create=True, program=PROGRAM, template=config.archive.template,
             is_on_network=archive.is_on_network and not config.archive.is_manifest_apart,
