@@ -1,8 +1,9 @@
 """What the API's JSON means: one answer in, nouns out, judged by pydantic. Pure."""
 
 import json
+import re
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date
 from functools import lru_cache
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from mirror.model import VARIANTS, Album, Page, Photo, Race, RaceDay, Reject, Va
 
 _LONGEST_URL = 4096
 _LONGEST_REJECT = 2000
+_DAY = re.compile(r"(?P<month>[0-9]{1,2})/(?P<day>[0-9]{1,2})/(?P<year>[0-9]{4})")
 
 
 class _Rendition(Lenient):
@@ -213,8 +215,9 @@ def parse_albums(answer: object) -> tuple[Album, ...]:
 def _start(event: _EventRecord) -> date | None:
     """The day of ``5/17/2025 08:00``, in the race's own time zone: month and day are not padded."""
     words = (event.start_time or event.start_date or "").split()
+    found = _DAY.fullmatch(words[0]) if words else None
     try:
-        return datetime.strptime(words[0], "%m/%d/%Y").date() if words else None  # noqa: DTZ007 - a date has no zone
+        return date(int(found["year"]), int(found["month"]), int(found["day"])) if found else None
     except ValueError:
         return None
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#]*)([^?#]*)", re.IGNORECASE)
 _OWN_PORTS = {"https": 443, "http": 80}
 _AT = "%Y-%m-%dT%H:%M:%SZ"
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
 @lru_cache(maxsize=1024)
@@ -53,7 +54,8 @@ def now_text() -> str:
 def moment(text: str | None) -> datetime | None:
     """Read a moment back; None for what is no moment."""
     try:
-        return datetime.strptime(text, _AT).replace(tzinfo=UTC) if text else None
+        # strptime would import modules now, in the midst of a run that may have no file left to open.
+        return datetime.fromisoformat(text) if text and _MOMENT.fullmatch(text) else None
     except ValueError:
         return None
 
