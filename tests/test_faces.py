@@ -22,7 +22,9 @@ assert (code, loaded) == (0, []), (code, loaded)
 _NETWORK = "aiohttp mirror.transport mirror.cluster.crew mirror.archive.objects.archive"
 
 
-@pytest.mark.parametrize("face", ["mirror", "mirror.archive", "mirror.cluster", "mirror.manifest", "mirror.progress"])
+@pytest.mark.parametrize(
+    "face", ["mirror", "mirror.archive", "mirror.cluster", "mirror.config", "mirror.manifest", "mirror.progress"]
+)
 def test_face_gives_every_name_that_it_promises(face: str) -> None:
     """What type checkers see can be imported, from where they see it."""
     package = importlib.import_module(face)

@@ -71,7 +71,7 @@ _PLACES = {
 def program(arguments: Sequence[str] = ()) -> typer.Typer:
     """Put the program together: with the one command that is asked for first, or with all where none is.
 
-    A command is imported only then: most of the time a run knows but one.
+    Commands are imported here, so that none waits for the others.
     """
     app = typer.Typer(
         cls=Group,

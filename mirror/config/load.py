@@ -5,7 +5,6 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -13,38 +12,19 @@ from pydantic import ValidationError
 
 from mirror.config.environment import read_environment
 from mirror.config.faults import Fault, Origins, faults_in, unknown
+from mirror.config.file import FILE_NAME, find_config
 from mirror.config.secret import private_fault
 from mirror.config.settings import ApiSettings, Config
 from mirror.config.toml_lines import KeyPath, lines_of
 from mirror.errors import ConfigError
 from mirror.root import ArchiveRoot, is_url
 
-FILE_NAME = "mirror.toml"
-_EXAMPLE = "config.example.toml"
 _DEEPEST = 20
 """Settings lie four levels deep."""
 _PATHS = [
     ("archive", "root"), ("archive", "state_dir"), ("gallery", "to"), ("download", "ca_file"),
     *(("api", f"{name}_file") for name in ApiSettings.SECRETS),
 ]  # fmt: skip
-
-
-def example_text() -> str:
-    """Return the complete example configuration, from the installed package or from a checkout."""
-    packaged = files("mirror") / _EXAMPLE
-    if packaged.is_file():
-        return packaged.read_text("utf-8")
-    return (Path(__file__).parents[2] / _EXAMPLE).read_text("utf-8")
-
-
-def find_config(start: Path) -> Path | None:
-    """Find ``mirror.toml`` in a folder or above it."""
-    folder = start.absolute()
-    for each in (folder, *folder.parents):
-        with contextlib.suppress(OSError):  # a folder above that nobody may look into
-            if (each / FILE_NAME).is_file():
-                return each / FILE_NAME
-    return None
 
 
 def load_config(
