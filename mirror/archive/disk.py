@@ -21,6 +21,7 @@ STORED_MODE = 0o444
 """Mode of a stored file; the umask may take more away."""
 
 _SPACE_EVERY_S = 1.0
+_MOST_SHARERS = 16
 _PIECE_BYTES = 256 * 1024
 _MOUNT_INSIDE = "a mount point lies inside the archive, and a rename cannot cross it"
 _IN_WORDS = {
@@ -106,14 +107,23 @@ class Disk:
 
     Args:
         min_free_bytes: What must stay free for others.
+        is_shared: Other processes write there too, and watch what is to spare like this one.
         clock: Seconds that only go up.
     """
 
-    def __init__(self, root: Path, *, min_free_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        min_free_bytes: int,
+        is_shared: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.root = root
         self.folder = os.open(root, FOLDER_FLAGS & ~_NOFOLLOW)
         self._device = os.fstat(self.folder).st_dev
         self._min_free_bytes = min_free_bytes
+        self._sharers = _MOST_SHARERS if is_shared else 1
         self._clock = clock
         self._space_due = 0.0
         self._spare_bytes = 0
@@ -175,13 +185,14 @@ class Disk:
         if not self._min_free_bytes or (now < self._space_due and self._spare_bytes >= 0):
             return
         free = self.free_bytes()
-        self._spare_bytes = free - self._min_free_bytes - coming_bytes
-        if self._spare_bytes < 0:
+        spare_bytes = free - self._min_free_bytes - coming_bytes
+        if spare_bytes < 0:
             coming = f", {in_words(coming_bytes)} to be written" if coming_bytes else ""
             raise ArchiveError(
                 f"{printable(str(self.root))}: the disk is almost full: {in_words(free)} free{coming}, "
                 f"{in_words(self._min_free_bytes)} must stay free (archive.min_free)"
             )
+        self._spare_bytes = spare_bytes // self._sharers
         self._space_due = now + _SPACE_EVERY_S
 
     def refusal(self, error: OSError, doing: str, path: str, *, needed_bytes: int = 0) -> ArchiveError:

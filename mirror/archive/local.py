@@ -79,6 +79,7 @@ class LocalArchive:
             min_free_bytes=min_free_bytes,
             is_read_only=is_read_only,
             system=system,
+            is_shared=is_shared,
         )
         try:
             folder = await asyncio.get_running_loop().run_in_executor(pool, opening)

@@ -32,11 +32,13 @@ class OpenFolder:
 
     Args:
         is_read_only: Nothing is made or tried; there need not even be a folder of drafts.
+        is_shared: See `Disk`.
     """
 
     def __init__(
-        self, root: Path, *, create: bool, min_free_bytes: int, is_read_only: bool, system: System | None
-    ) -> None:
+        self, root: Path, *, create: bool, min_free_bytes: int, is_read_only: bool, system: System | None,
+        is_shared: bool = False,
+    ) -> None:  # fmt: skip
         if os.open not in os.supports_dir_fd:
             raise ArchiveError(
                 f"{root}: archives need a system that opens files relative to folders; this one does not"
@@ -45,7 +47,7 @@ class OpenFolder:
             try:
                 if create:
                     root.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
-                self.disk = Disk(root, min_free_bytes=min_free_bytes)
+                self.disk = Disk(root, min_free_bytes=min_free_bytes, is_shared=is_shared)
             except OSError as error:
                 raise ArchiveError(_cannot_open(root, error)) from error
             opened.callback(self.disk.close)
