@@ -131,10 +131,13 @@ class Feed:
             self._reading.add_done_callback(lambda _: self._news.set())
 
     async def _end_reading(self) -> None:
-        if self._reading is not None:
-            self._reading.cancel()
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            reading.cancel()
             # Its failure, if it had one, is told by whatever ended us.
-            await asyncio.gather(self._reading, return_exceptions=True)
+            await asyncio.gather(reading, return_exceptions=True)
+            # Whoever asks for jobs again reads what this one did not.
+            self._is_stale = True
 
     def _is_low(self, host: str, lane: _Lane) -> bool:
         return not lane.is_exhausted and len(lane.ahead) < _BATCH // 2 and not self.hosts.is_closed(host)

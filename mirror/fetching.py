@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 
 from mirror.archive import Archive, KeptDraft
-from mirror.cluster import Crew, Duties, HostTable
+from mirror.cluster import Crew, Duties, HostTable, heed_news
 from mirror.commit import Committer
 from mirror.download import Downloads
 from mirror.errors import AloneError, FetchError
@@ -87,6 +87,9 @@ class Fetching:
             await self._fetch_with(self._crew)
         except AloneError as error:
             log.warning("no helper is left (%s): this process goes on by itself", error)
+            # It goes on where they ended: a host that is held or closed stays so.
+            for news in self._crew.hosts.news_for(""):
+                heed_news(self.transport, news)
             self.feed.hosts = self._hosts = self.transport
             await self._fetch_here()
 

@@ -48,10 +48,15 @@ async def opened_run(
             crew = await rooms.enter_async_context(opened_crew(cluster, setup_of(config, archive), archive))
             if is_recheck:
                 # It asks the same hosts from here.
-                transport.share(crew.lend_places())
+                transport.share(crew.shares.lend())
         if settings.limit_rate_at:
-            fetcher = transport if crew is None else crew
-            following = asyncio.create_task(follow(settings.limit_rate_at, fetcher.limit_rate))
+
+            def limit_rate(bytes_s: float) -> None:
+                transport.limit_rate(bytes_s)
+                if crew is not None:
+                    crew.limit_rate(bytes_s)
+
+            following = asyncio.create_task(follow(settings.limit_rate_at, limit_rate))
             rooms.callback(following.cancel)
         limits = GroupLimits(outcomes=settings.group_drafts, bytes=settings.group_bytes, wait_s=settings.group_wait)
         try:

@@ -35,7 +35,7 @@ def fetchers(
         yield wish
         return
     with forked_helpers(count) as helpers:
-        yield ClusterWish(helpers=helpers)
+        yield ClusterWish(helpers=helpers) if helpers else None
 
 
 def _helpers(settings: "Config") -> int:

@@ -9,6 +9,7 @@ from mirror.faces import lazy_face
 
 if TYPE_CHECKING:
     from mirror.cluster.crew import Crew
+    from mirror.cluster.heeding import heed_news
     from mirror.cluster.helpers import forked_helpers, helpers_of_itself
     from mirror.cluster.host_table import HostTable
     from mirror.cluster.opening import ClusterWish, opened_crew, wish_of
@@ -22,6 +23,7 @@ __all__ = [
     "HostTable",
     "Setup",
     "forked_helpers",
+    "heed_news",
     "helpers_of_itself",
     "opened_crew",
     "wish_of",
@@ -31,6 +33,7 @@ __getattr__ = lazy_face(
     __name__,
     {
         "crew": "Crew",
+        "heeding": "heed_news",
         "helpers": "forked_helpers helpers_of_itself",
         "host_table": "HostTable",
         "opening": "ClusterWish opened_crew wish_of",

@@ -11,6 +11,7 @@ from mirror.cluster.hand import Hand
 from mirror.cluster.host_table import HostTable
 from mirror.cluster.parcels import Order, Setup
 from mirror.cluster.seam import FAR, Duties, Engine, Traffic
+from mirror.cluster.shares import Shares
 from mirror.errors import ArchiveError, ClusterError, ConfigError, WorkerLostError
 from mirror.model import Job
 from mirror.pipeline import Put
@@ -46,15 +47,13 @@ class Crew:
         self._stopping = asyncio.Event()
         self._engine = engine
         self._setup = setup
-        self._places = places
-        self._limit_rate_bytes_s = limit_rate_bytes_s
+        self.shares = Shares(places, limit_rate_bytes_s)
         self._traffic = traffic
         self._ready: asyncio.Queue[Job] = asyncio.Queue(_READY)
         self._needed = asyncio.Event()
         """Nobody is called before there is a job."""
         self._turn = asyncio.Lock()
         self._unfit: set[str] = set()
-        self._sharers: set[str] = set()
         self._spreading: set[asyncio.Task[None]] = set()
         self._alone_since = time.monotonic()
         self._grace_s = _GRACE_S
@@ -95,42 +94,29 @@ class Crew:
             raise ConfigError(
                 f"worker {address} has {found}, this is version {self._setup.version}: every worker needs the same"
             )
-        setup = replace(self._setup, share=self.share_of(address), limit_rate_bytes_s=self._rate_share())
+        setup = replace(self._setup, share=self.shares.places_of(address), limit_rate_bytes_s=self.shares.rate_bytes_s)
         try:
             await self._engine.open(address, setup)
         except ArchiveError as error:
+            if not self._setup.token:  # it is of this machine: what it met, this program would meet
+                raise
             raise ConfigError(
                 f"{error}; every worker must reach the archive at {setup.root}, and write there: "
                 "on a disk that all of them mount there"
             ) from error
 
-    def share_of(self, address: str) -> int:
-        """How many requests a worker may make at once: all shares together are never more than there are places."""
-        sharers = sorted(self._sharers | {address})
-        each, more = divmod(self._places, len(sharers))
-        return max(1, each + (sharers.index(address) < more))
-
-    def lend_places(self) -> int:
-        """Leave a quarter of the places to this process, and say how many those are."""
-        lent = max(1, self._places // 4)
-        self._places = max(1, self._places - lent)
-        return lent
-
-    def _rate_share(self) -> float:
-        return self._limit_rate_bytes_s / max(1, len(self._sharers))
-
     def limit_rate(self, bytes_s: float) -> None:
         """From now on let so many bytes per second flow over all workers together; 0 for no limit."""
-        if bytes_s != self._limit_rate_bytes_s:
-            self._limit_rate_bytes_s = bytes_s
+        if bytes_s != self.shares.limit_rate_bytes_s:
+            self.shares.limit_rate_bytes_s = bytes_s
             self.spread()
 
     def order_for(self, hand: Hand) -> Order:
         """Say what a worker is to know and do now."""
         return Order(
             heard=hand.heard,
-            share=self.share_of(hand.address),
-            limit_rate_bytes_s=self._rate_share(),
+            share=self.shares.places_of(hand.address),
+            limit_rate_bytes_s=self.shares.rate_bytes_s,
             hosts=self.hosts.news_for(hand.address),
             is_stopping=self.is_stopping,
             wait_s=self._traffic.pulse_s,
@@ -159,7 +145,7 @@ class Crew:
             ArchiveError: A worker's archive takes no more.
             ClusterError: The scheduler is gone, or no worker has been there for a minute.
         """
-        feeding = asyncio.ensure_future(self._feed(jobs))
+        feeding = asyncio.ensure_future(self._feed(jobs, duties))
         following = asyncio.ensure_future(self._follow(put, duties))
         self._running = (feeding, following)
         try:
@@ -169,6 +155,7 @@ class Crew:
             feeding.cancel()
             following.cancel()
             await asyncio.wait({feeding, following})
+            self._put_back_ready(duties)
         for each in (following, feeding):
             if not each.cancelled():
                 each.result()
@@ -180,11 +167,21 @@ class Crew:
             each.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _feed(self, jobs: AsyncGenerator[Job, None]) -> None:
+    async def _feed(self, jobs: AsyncGenerator[Job, None], duties: Duties) -> None:
         async with contextlib.aclosing(jobs):
             async for job in jobs:
                 self._needed.set()
-                await self._ready.put(job)
+                try:
+                    await self._ready.put(job)
+                except asyncio.CancelledError:
+                    duties.finish(job, job)
+                    raise
+
+    def _put_back_ready(self, duties: Duties) -> None:
+        """Give back what nobody took: the run may go on without us."""
+        while not self._ready.empty():
+            job = self._ready.get_nowait()
+            duties.finish(job, job)
 
     async def next_shard(self, hand: Hand, duties: Duties) -> list[Job]:
         """Wait for jobs, and take as many as a worker is to get; it need not be that many."""
@@ -208,9 +205,11 @@ class Crew:
         try:
             while True:
                 members = set(await self._engine.members())
-                for address in members - at_work.keys() - self._unfit:
-                    if len(at_work) < self._places:
-                        at_work[address] = asyncio.ensure_future(self._employ(address, put, duties))
+                new = sorted(members - at_work.keys() - self._unfit)[: max(0, self.shares.places - len(at_work))]
+                # All of them, before the first one takes its share.
+                self.shares.sharers.update(new)
+                for address in new:
+                    at_work[address] = asyncio.ensure_future(self._employ(address, put, duties))
                 for address in self.hands.keys() - members:
                     self.hands[address].lose("it has left the cluster")
                 self._look_for_company()
@@ -241,6 +240,7 @@ class Crew:
 
     async def _bring_in(self, at_work: Sequence[asyncio.Task[None]]) -> None:
         """Let the workers end what they are at, for a moment."""
+        self._stopping.set()
         self.spread()
         for hand in self.hands.values():
             hand.stop()
@@ -251,8 +251,7 @@ class Crew:
         await asyncio.gather(*at_work, *self._spreading, return_exceptions=True)
 
     async def _employ(self, address: str, put: Put, duties: Duties) -> None:
-        """Have one worker at work for as long as it is there."""
-        self._sharers.add(address)
+        """Have one worker at work, which is counted among the sharers already, for as long as it is there."""
         try:
             # Those who are here make room before the new one takes its share.
             await asyncio.gather(*map(self._tell, self.hands.values()))
@@ -266,7 +265,7 @@ class Crew:
             # It may be on its way out, or stand still: it is looked for again.
             await self._pause(_AGAIN_S)
         finally:
-            self._sharers.discard(address)
+            self.shares.sharers.discard(address)
             self.spread()
 
     async def _work_with(self, hand: Hand, put: Put, duties: Duties) -> None:

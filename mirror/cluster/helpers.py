@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mirror.cluster.helping import help_over
@@ -26,8 +26,10 @@ _PLACES_EACH = 4
 """Fewer requests at once than that are no work for a process."""
 _DESERVING_CORES = 2
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_ENDING_S = 5.0
+_ENDING_S, _DYING_S = 10.0, 1.0
+"""What they get to keep what can be resumed, and how long one that was killed is waited for: a disk may hold it."""
 _LOOK_S = 0.005
+_STREAMS = 3
 
 
 @dataclass(slots=True)
@@ -60,14 +62,11 @@ class Helper:
             self.ended = self.ended or "it has ended"
         return True
 
-    def end(self) -> None:
-        """Hang up, and wait for it: it keeps what can be resumed."""
-        self.pipe.close()
-        until = time.monotonic() + _ENDING_S
-        while not self.look():
-            if time.monotonic() > until:
-                os.kill(self.pid, signal.SIGKILL)
-            time.sleep(_LOOK_S)
+    def kill(self) -> None:
+        """End it at once, whatever it is at."""
+        # Nobody else can bear its number before we have looked.
+        if not self.look():
+            os.kill(self.pid, signal.SIGKILL)
 
 
 def helpers_of_itself(places: int) -> int:
@@ -84,22 +83,65 @@ def helpers_of_itself(places: int) -> int:
 
 @contextlib.contextmanager
 def forked_helpers(count: int) -> Iterator[tuple[Helper, ...]]:
-    """Fork so many helpers, and end them at the end; no thread may run yet, nor an event loop."""
+    """Fork so many helpers, or as many as the system grants, and end them at the end.
+
+    No thread may run yet, nor an event loop.
+    """
     helpers: list[Helper] = []
     # What lies there already is not looked through in the children: each look would copy it.
     gc.freeze()
     try:
-        for _ in range(count):
-            helpers.append(_fork(helpers))
+        with _deaf():
+            _fork_all(count, helpers)
         yield tuple(helpers)
     finally:
+        _end(helpers)
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Let signals wait: none may meet a helper that does not ignore it yet, nor one that nobody has noted."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _IGNORED)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _fork_all(count: int, into: list[Helper]) -> None:
+    try:
+        while len(into) < count:
+            into.append(_fork(into))
+    except OSError as error:
+        log.info("%s helpers instead of %s: %s", len(into), count, error)
+
+
+def _end(helpers: Sequence[Helper]) -> None:
+    """Hang up on all, and wait for them: they keep what can be resumed. Who cannot wait, or need not, kills them."""
+    for each in helpers:
+        each.pipe.close()
+    try:
+        _wait(helpers, _ENDING_S)
+    finally:
         for each in helpers:
-            each.end()
+            each.kill()
+        _wait(helpers, _DYING_S)
 
 
-def _fork(others: list[Helper]) -> Helper:
+def _wait(helpers: Sequence[Helper], longest_s: float) -> None:
+    until = time.monotonic() + longest_s
+    while not all(each.look() for each in helpers) and time.monotonic() < until:
+        time.sleep(_LOOK_S)
+
+
+def _fork(others: Sequence[Helper]) -> Helper:
     ours, its = socket.socketpair()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError:
+        ours.close()
+        its.close()
+        raise
     if pid:
         its.close()
         return Helper(pid, ours)
@@ -108,19 +150,23 @@ def _fork(others: list[Helper]) -> Helper:
         # Held here too, they would outlive this program's own end of them.
         for each in (ours, *(other.pipe for other in others)):
             each.close()
-        _settle()
+        _settle(its.fileno())
         asyncio.run(help_over(its))
         code = 0
     finally:
         os._exit(code)
 
 
-def _settle() -> None:
+def _settle(pipe: int) -> None:
     """Become a process that only its pipe speaks to: a signal is for the one that forked it, a terminal too."""
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _IGNORED)
     logging.getLogger().handlers.clear()
     nowhere = os.open(os.devnull, os.O_RDWR)
-    for stream in range(3):
-        os.dup2(nowhere, stream)
-    os.close(nowhere)
+    for stream in range(_STREAMS):
+        # Where a program is started without one of them, the pipe has its number.
+        if stream != pipe:
+            os.dup2(nowhere, stream)
+    if nowhere >= _STREAMS:
+        os.close(nowhere)

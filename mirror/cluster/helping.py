@@ -48,7 +48,10 @@ class _Desk:
         except MirrorError as error:
             answer = error
         except Exception as error:  # noqa: BLE001 - whoever asked gets it
-            answer = ClusterError(f"{type(error).__name__}: {error}")
+            frames.write(self._pipe, (number, ClusterError(f"it met a bug: {type(error).__name__}: {error}")))
+            # It may be in any state. If the bug comes with a picture, the program that goes on alone meets it too.
+            self._pipe.close()
+            return
         frames.write(self._pipe, (number, answer))
 
     async def open(self, setup: Setup) -> None:

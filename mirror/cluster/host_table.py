@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from mirror.cluster.heeding import MARGIN_S
 from mirror.cluster.parcels import HostNews
-from mirror.cluster.station import MARGIN_S
 
 _FIRST_JOBS = 64
 """Out at once for each worker before anything is known of a host."""

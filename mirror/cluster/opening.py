@@ -106,7 +106,7 @@ async def opened_crew(wish: ClusterWish, setup: Setup, archive: Archive) -> Asyn
 async def _with_helpers(helpers: Sequence[Helper], setup: Setup) -> AsyncIterator[Crew]:
     # They are of this machine: the memory for bodies is one. A helper has nothing to do while the disk is at work.
     line = replace(setup.line, memory_bytes=setup.line.memory_bytes // len(helpers))
-    setup = replace(setup, line=line, has_threads=False)
+    setup = replace(setup, line=line, has_threads=False, deserted_s=0.0)
     async with PipeEngine.connected(helpers) as engine:
         crew = Crew(
             engine, setup, places=line.most_requests, limit_rate_bytes_s=line.limit_rate_bytes_s, traffic=_NEAR

@@ -31,6 +31,7 @@ class Setup:
         share: How many requests the worker may make at once, until it is told otherwise.
         limit_rate_bytes_s: Its share of the speed limit; 0 for none.
         has_threads: See `LocalArchive.open`.
+        deserted_s: Without a word from the client for so long, it is gone, or has given us up; 0 where a pipe says so.
     """
 
     run_key: str
@@ -44,6 +45,7 @@ class Setup:
     share: int
     limit_rate_bytes_s: float = 0.0
     has_threads: bool = True
+    deserted_s: float = 40.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

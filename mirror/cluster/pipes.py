@@ -14,28 +14,46 @@ from mirror.errors import AloneError, ClusterError, MirrorError, WorkerLostError
 
 T = TypeVar("T")
 
-_ANSWER_S = 30.0
-"""A helper that says nothing for so long is lost; should it live, it closes its station by itself."""
+_LOOK_S, _LOOKS = 15.0, 20
+"""A helper that has a question and says nothing for so many looks stands still. One that waits for a slow disk is only
+slow, and that may take minutes; if it died, the pipe says so at once."""
 _REAP_S = 0.2
 
 
 class _Wire:
-    """The pipe to one helper, and the questions that wait for its answers."""
+    """The pipe to one helper, and the questions that wait for its answers.
 
-    def __init__(self, helper: Helper, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    Args:
+        look_s: How long one look lasts. Looks are counted, not time: a program that was held up itself, by Ctrl-Z for
+            one, must not blame its helpers for it.
+        looks: After so many without a word the helper is killed: so it can do no harm later, and others get its work.
+    """
+
+    def __init__(
+        self, helper: Helper, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, look_s: float, looks: int
+    ) -> None:
         self.helper = helper
         self.is_cut = False
+        self._why = ""
+        self._reader = reader
         self._writer = writer
+        self._look_s = look_s
+        self._looks = looks
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._numbers = itertools.count()
-        self._hearing = asyncio.ensure_future(self._hear(reader))
+        self._hearing = asyncio.ensure_future(self._hear())
 
-    async def _hear(self, reader: asyncio.StreamReader) -> None:
-        with contextlib.suppress(EOFError, OSError):
+    async def _hear(self) -> None:
+        try:
             while True:
-                number, answer = await frames.read(reader)
+                number, answer = await self._next()
                 if (waiting := self._waiting.pop(number, None)) is not None and not waiting.done():
                     waiting.set_result(answer)
+        except (EOFError, OSError):
+            pass
+        except Exception as error:  # noqa: BLE001 - who waits for an answer must not wait for ever
+            self._why = f"nobody understands what it says: {type(error).__name__}: {error}"
+            self.helper.kill()
         self.is_cut = True
         # It hangs up a moment before it can be said how it ended.
         if not self.helper.look():
@@ -46,29 +64,38 @@ class _Wire:
                 waiting.set_exception(self.lost())
         self._waiting.clear()
 
+    async def _next(self) -> Any:
+        """Wait for what it says next, and kill it if that takes far too long."""
+        silent = 0
+        reading = asyncio.ensure_future(frames.read(self._reader))
+        try:
+            while not reading.done():
+                await asyncio.wait({reading}, timeout=self._look_s)
+                silent = silent + 1 if self._waiting else 0
+                if silent >= self._looks and not reading.done():
+                    self._why = self._why or f"it stood still for {self._looks * self._look_s:.0f} s"
+                    self.helper.kill()
+            return reading.result()
+        finally:
+            reading.cancel()
+
     def lost(self) -> WorkerLostError:
-        return WorkerLostError(self.helper.ended or "it has hung up")
+        return WorkerLostError(self._why or self.helper.ended or "it has hung up")
 
-    async def ask(self, what: str, *arguments: Any, expected: type[T], wait_s: float | None = 0.0) -> T:
-        """Ask, and wait for the answer.
-
-        Args:
-            wait_s: So long the answer may take by its nature; None for ever, as long as it lives.
-        """
+    async def ask(self, what: str, *arguments: Any, expected: type[T]) -> T:
+        """Ask, and wait for the answer as long as it lives."""
         if self.is_cut:
             raise self.lost()
         number = next(self._numbers)
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         frames.write(self._writer, (number, what, arguments))
         try:
-            async with asyncio.timeout(None if wait_s is None else wait_s + _ANSWER_S):
-                found = await answer
-        except TimeoutError as error:
-            raise WorkerLostError(f"no answer for {_ANSWER_S:.0f} s") from error
+            found = await answer
         finally:
             self._waiting.pop(number, None)
         if isinstance(found, ClusterError):
-            raise WorkerLostError(str(found))
+            self._why = self._why or str(found)
+            raise self.lost()
         if isinstance(found, MirrorError):
             raise found
         assert isinstance(found, expected)  # noqa: S101 - tells the type checker
@@ -87,13 +114,20 @@ class PipeEngine:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def connected(cls, helpers: Sequence[Helper]) -> AsyncIterator["PipeEngine"]:
-        """Connect to helpers for one run, which is their last."""
+    async def connected(
+        cls, helpers: Sequence[Helper], *, look_s: float = _LOOK_S, looks: int = _LOOKS
+    ) -> AsyncIterator["PipeEngine"]:
+        """Connect to helpers for one run, which is their last.
+
+        Args:
+            look_s: See `_Wire`.
+            looks: See `_Wire`.
+        """
         wires: dict[str, _Wire] = {}
         try:
             for helper in helpers:
                 reader, writer = await asyncio.open_unix_connection(sock=helper.pipe, limit=frames.LIMIT_BYTES)
-                wires[helper.address] = _Wire(helper, reader, writer)
+                wires[helper.address] = _Wire(helper, reader, writer, look_s=look_s, looks=looks)
             yield cls(wires)
         finally:
             for wire in wires.values():
@@ -124,11 +158,11 @@ class PipeEngine:
 
     async def fetch(self, address: str, shard: Shard) -> Answer:
         """Have a shard fetched."""
-        return await self._wires[address].ask("fetch", shard, expected=Answer, wait_s=None)
+        return await self._wires[address].ask("fetch", shard, expected=Answer)
 
     async def pulse(self, address: str, order: Order) -> Report:
         """Give an order and wait for the report."""
-        return await self._wires[address].ask("pulse", order, expected=Report, wait_s=order.wait_s)
+        return await self._wires[address].ask("pulse", order, expected=Report)
 
     async def heed(self, address: str, order: Order) -> None:
         """Give an order that cannot wait."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mirror.archive import Archive, open_shared
 from mirror.cluster.ears import Ears
+from mirror.cluster.heeding import heed_news
 from mirror.cluster.outbox import Outbox
 from mirror.cluster.parcels import Answer, HostNews, Order, Report, Results, Setup, Shard, pack_outcomes, unpack_jobs
 from mirror.download import Downloads
@@ -25,10 +26,6 @@ log = logging.getLogger(__name__)
 
 _SHARD_S = 5.0
 """A shard is answered after that time at the latest: what has not begun by then is for somebody quicker."""
-_DESERTED_S = 40.0
-"""Without a word from the client for so long, it is gone, or has given us up."""
-MARGIN_S = 0.25
-"""What a hold must be longer by to count as another one: else each hop of the same one would add its own time."""
 
 
 @dataclass(slots=True, eq=False)
@@ -67,7 +64,7 @@ class Station:
         self._in_flight = self._fetched_bytes = self._retries = 0
         self._ears = Ears(self._outbox.put_logged)
         self._ordered_at = time.monotonic()
-        self._guarding = asyncio.ensure_future(self._guard())
+        self._guarding = asyncio.ensure_future(self._guard(setup.deserted_s))
 
     @classmethod
     async def open(cls, setup: Setup, folder: Path) -> "Station":
@@ -227,14 +224,10 @@ class Station:
         self._transport.limit_rate(order.limit_rate_bytes_s)
         now = time.monotonic()
         for news in order.hosts:
-            pace = self._transport.places.pace(news.host)
-            if news.held_s > self._transport.held_s(news.host) + MARGIN_S:
-                pace.hold(now + news.held_s)
-            if news.why_closed:
-                pace.trip(news.why_closed)
+            heed_news(self._transport, news)
             if news.throttles > self._throttles_told.get(news.host, 0):
                 self._throttles_told[news.host] = news.throttles
-                pace.slow(now)
+                self._transport.places.pace(news.host).slow(now)
 
     async def _pack(self, outcomes: Iterable[Outcome]) -> Results:
         """Make outcomes ready to travel, once the bytes of what was fetched are on the disk as far as that is ours."""
@@ -290,11 +283,13 @@ class Station:
         for task in self._working:
             task.cancel()
 
-    async def _guard(self) -> None:
+    async def _guard(self, deserted_s: float) -> None:
         """Close when the client is heard no more: another run may hold the archive by now."""
+        if not deserted_s:
+            return
         quiet_s = 0.0
-        while quiet_s < _DESERTED_S:
-            await asyncio.sleep(_DESERTED_S - quiet_s)
+        while quiet_s < deserted_s:
+            await asyncio.sleep(deserted_s - quiet_s)
             quiet_s = time.monotonic() - self._ordered_at
         log.warning("the client is gone: what was on its way ends here")
         await self.aclose()
