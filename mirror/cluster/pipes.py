@@ -17,7 +17,7 @@ T = TypeVar("T")
 _LOOK_S, _LOOKS = 15.0, 20
 """A helper that has a question and says nothing for so many looks stands still. One that waits for a slow disk is only
 slow, and that may take minutes; if it died, the pipe says so at once."""
-_REAP_S = 0.2
+_REAP_S, _REAPS = 0.02, 10
 
 
 class _Wire:
@@ -54,11 +54,12 @@ class _Wire:
         except Exception as error:  # noqa: BLE001 - who waits for an answer must not wait for ever
             self._why = f"nobody understands what it says: {type(error).__name__}: {error}"
             self.helper.kill()
-        self.is_cut = True
         # It hangs up a moment before it can be said how it ended.
-        if not self.helper.look():
+        for _ in range(_REAPS):
+            if self.helper.look():
+                break
             await asyncio.sleep(_REAP_S)
-            self.helper.look()
+        self.is_cut = True
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(self.lost())

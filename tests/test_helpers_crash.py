@@ -1,0 +1,99 @@
+"""Helpers that die, stand still, lose their parent or are signalled with it: nothing is lost, and nobody is left behind."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.helping import TWO, linux_only, scene, until_gone
+from tests.test_cli import assert_calm, mirror
+
+pytestmark = linux_only
+
+
+@pytest.mark.parametrize("asked", [1, pytest.param(60, marks=pytest.mark.slow)])
+async def test_killed_helper_costs_nothing(tmp_path: Path, asked: int) -> None:
+    """One of two is killed: the other does its work, in the same run."""
+    async with scene(tmp_path) as scene_, scene_.running(asked=asked) as running:
+        running.helpers[0].kill()
+        code, text = await running.ended()
+        assert code == 0, text
+        assert "it was killed by SIGKILL" in text
+        scene_.check_ended()
+
+
+@pytest.mark.parametrize("asked", [1, pytest.param(60, marks=pytest.mark.slow)])
+async def test_program_goes_on_alone_when_all_helpers_are_killed(tmp_path: Path, asked: int) -> None:
+    """It says so, and brings all by itself: what was handed out, what was about to be, and the rest."""
+    async with scene(tmp_path) as scene_, scene_.running(asked=asked) as running:
+        for each in running.helpers:
+            each.kill()
+        code, text = await running.ended()
+        assert code == 0, text
+        assert "this process goes on by itself" in text
+        scene_.check_ended()
+    print(text)
+
+
+@pytest.mark.parametrize("asked", [1, 60, pytest.param(110, marks=pytest.mark.slow)])
+async def test_killed_program_leaves_no_helper_and_a_sound_archive(tmp_path: Path, asked: int) -> None:
+    """They end by themselves, and the next run goes on from what was whole."""
+    async with scene(tmp_path) as scene_, scene_.running(asked=asked) as running:
+        running.process.kill()
+        await running.process.wait()
+        await until_gone(running.helpers)
+        scene_.check()
+        await scene_.finish()
+
+
+async def test_run_that_is_started_at_once_after_a_kill_is_not_harmed(tmp_path: Path) -> None:
+    """A helper of the killed one may still be at it: it holds no lock, and touches nothing of the next run."""
+    async with scene(tmp_path) as scene_, scene_.running(asked=60) as running:
+        for each in running.helpers:
+            each.suspend()
+        running.process.kill()
+        await running.process.wait()
+        following = asyncio.ensure_future(mirror(tmp_path, "sync", **TWO))
+        await scene_.until_asked(scene_.source.pictures_asked() + 10)
+        for each in running.helpers:
+            each.resume()
+        assert_calm(await following, 0)
+        await until_gone(running.helpers)
+        scene_.check()
+        await scene_.finish()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_signal_to_all_stops_in_order(tmp_path: Path, number: int, code: int) -> None:
+    """A terminal and a service manager signal helpers too: they leave it to the program, which records what is finished."""
+    async with scene(tmp_path) as scene_, scene_.running(asked=60) as running:
+        running.send(number)
+        ended, text = await running.ended()
+        assert ended == code, text
+        assert text.count("Stopping: finishing what is on its way") == 1
+        assert "killed" not in text
+        assert list(tmp_path.glob("photos/.mirror/drafts/*")) == []
+        await scene_.finish()
+
+
+async def test_second_signal_ends_at_once(tmp_path: Path) -> None:
+    """Ctrl-C twice leaves nobody behind, and an archive that goes on."""
+    async with scene(tmp_path, slowly_s=0.05) as scene_, scene_.running(asked=30) as running:
+        for _ in range(2):
+            running.send(signal.SIGINT)
+            await asyncio.sleep(0.02)
+        ended, text = await running.ended()
+        assert ended == 130, text
+        scene_.check()
+        await scene_.finish()
+
+
+async def test_helper_that_stands_still_for_a_moment_is_only_slow(tmp_path: Path) -> None:
+    """Nobody gives it up: it goes on where it was."""
+    async with scene(tmp_path) as scene_, scene_.running(asked=30) as running:
+        running.helpers[0].suspend()
+        await scene_.until_asked(45)
+        running.helpers[0].resume()
+        assert (await running.ended()) == (0, "")
+        scene_.check_ended()
