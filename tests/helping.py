@@ -41,6 +41,11 @@ async def until_gone(processes: Sequence[psutil.Process]) -> None:
             await asyncio.sleep(0.01)
 
 
+def helpers_of(process: asyncio.subprocess.Process) -> list[psutil.Process]:
+    """The helpers of a command, in the order of their making."""
+    return sorted(psutil.Process(process.pid).children(), key=lambda each: each.pid)
+
+
 def whole(root: Path) -> int:
     """How many pictures are there, under their names or as checked drafts."""
     drafts = [path for path in root.glob(".mirror/drafts/*.*.*.*") if digest_of(path).hex() in path.name]
@@ -57,6 +62,11 @@ class Running:
     def send(self, number: int) -> None:
         """Signal all of them at once, as a terminal or a service manager does."""
         os.killpg(self.process.pid, number)
+
+    def close_stdout(self) -> None:
+        """Read nothing more of what it says."""
+        pipe = self.process._transport.get_pipe_transport(1)  # type: ignore[attr-defined]
+        pipe.close()
 
     async def ended(self) -> tuple[int | None, str]:
         """Wait for its end and that of its helpers; returns its exit code and what it said on standard error."""
@@ -99,7 +109,7 @@ class Scene:
         environ = {**TWO, "MIRROR_DOWNLOAD__CONCURRENCY": "8", "MIRROR_DOWNLOAD__GROUP_DRAFTS": "20", **environ}
         async with started(self.folder, "sync", *words, environ=environ, start_new_session=True) as process:
             await self.until_asked(asked)
-            helpers = psutil.Process(process.pid).children()
+            helpers = helpers_of(process)
             assert len(helpers) == int(TWO["MIRROR_DOWNLOAD__HELPERS"])
             yield Running(process, helpers)
 
@@ -123,10 +133,20 @@ class Scene:
         assert account_of(self.archive) == self.calm
 
 
+def made(folder: Path) -> Path:
+    """Make a folder."""
+    folder.mkdir()
+    return folder
+
+
+def drafts_in(root: Path) -> list[str]:
+    """Names of the drafts that an archive holds, but for those in flight: the next run takes them up."""
+    return sorted(each.name for each in (root / ".mirror/drafts").iterdir() if each.name.count(".") > 1)
+
+
 async def made_by_one(source: SourceSimulator, folder: Path, **environ: str) -> RunReport:
     """Have one process, this one, archive a race."""
-    folder.mkdir()
-    return await run_sync(source.config(folder, **environ))
+    return await run_sync(source.config(made(folder), **environ))
 
 
 @asynccontextmanager

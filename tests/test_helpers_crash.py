@@ -1,13 +1,19 @@
 """Helpers that die, stand still, lose their parent or are signalled with it: nothing is lost, and nobody is left behind."""
 
 import asyncio
+import os
 import signal
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
-from tests.helping import TWO, linux_only, scene, until_gone
+from tests.helping import TWO, drafts_in, linux_only, scene, until_gone
+from tests.judge import Judge
+from tests.simulator import ALWAYS, PICTURES, SourceSimulator
 from tests.test_cli import assert_calm, mirror
+from tests.test_cli_signals import started
+from tests.test_resume import LargeRace
 
 pytestmark = linux_only
 
@@ -33,7 +39,6 @@ async def test_program_goes_on_alone_when_all_helpers_are_killed(tmp_path: Path,
         assert code == 0, text
         assert "this process goes on by itself" in text
         scene_.check_ended()
-    print(text)
 
 
 @pytest.mark.parametrize("asked", [1, 60, pytest.param(110, marks=pytest.mark.slow)])
@@ -73,8 +78,63 @@ async def test_signal_to_all_stops_in_order(tmp_path: Path, number: int, code: i
         assert ended == code, text
         assert text.count("Stopping: finishing what is on its way") == 1
         assert "killed" not in text
-        assert list(tmp_path.glob("photos/.mirror/drafts/*")) == []
+        assert drafts_in(scene_.archive) == []
+        scene_.check()
         await scene_.finish()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_large_pictures_under_way_are_kept_at_a_stop_and_resumed(tmp_path: Path, number: int) -> None:
+    """Each helper keeps what a strong ETag vouches for, and the next run asks for the rest alone."""
+    async with SourceSimulator(photos=0) as source:
+        source.race = LargeRace(photos=0)
+        source.race.gain_uploads(2)
+        source.config(tmp_path)
+        source.fault(PICTURES, times=ALWAYS, stall_after=2_000_000, headers={"ETag": '"one"'})
+        environ = {**TWO, "MIRROR_DOWNLOAD__MEMORY": "0"}
+        async with started(tmp_path, "sync", environ=environ, start_new_session=True) as process:
+            await until_written(tmp_path / "photos", 6)
+            os.killpg(process.pid, number)
+            await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode == 128 + number
+        kept = drafts_in(tmp_path / "photos")
+        assert len(kept) == 6
+        source.faults.clear()
+        source.fault(PICTURES, times=ALWAYS, does=vouched)
+        source.requests.clear()
+        assert_calm(await mirror(tmp_path, "sync", **environ), 0)
+        assert sum("Range" in each.headers for each in source.requests) == len(kept)
+        Judge.of(source.race).check_ended(tmp_path / "photos")
+
+
+async def vouched(request: web.Request, honest: web.Response) -> web.Response:
+    """Serve what was asked for, under the ETag of before."""
+    assert isinstance(honest.body, bytes)
+    start = int(request.headers["Range"][6:-1])
+    whole = f"bytes {start}-{len(honest.body) - 1}/{len(honest.body)}"
+    return web.Response(
+        status=206, body=honest.body[start:], headers={"ETag": request.headers["If-Range"], "Content-Range": whole}
+    )
+
+
+async def until_written(root: Path, drafts: int) -> None:
+    """Wait until so many drafts are worth keeping."""
+    async with asyncio.timeout(60):
+        while sum(each.stat().st_size > 1_000_000 for each in root.glob(".mirror/drafts/*")) < drafts:  # noqa: ASYNC240
+            await asyncio.sleep(0.01)
+
+
+async def test_nobody_else_holds_what_tells_a_helper_of_its_programs_end(tmp_path: Path) -> None:
+    """One that stands still keeps neither the other one alive nor the reader of the program's output waiting."""
+    async with scene(tmp_path) as scene_, scene_.running(asked=30) as running:
+        first, second = running.helpers
+        second.suspend()
+        running.process.kill()
+        await asyncio.wait_for(running.process.communicate(), 30)
+        await until_gone([first])
+        second.resume()
+        await until_gone([second])
+        scene_.check()
 
 
 async def test_second_signal_ends_at_once(tmp_path: Path) -> None:
@@ -95,5 +155,6 @@ async def test_helper_that_stands_still_for_a_moment_is_only_slow(tmp_path: Path
         running.helpers[0].suspend()
         await scene_.until_asked(45)
         running.helpers[0].resume()
-        assert (await running.ended()) == (0, "")
+        code, text = await running.ended()
+        assert (code, "lost" in text) == (0, False), text
         scene_.check_ended()

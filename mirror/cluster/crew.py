@@ -22,6 +22,7 @@ _READY = 500
 """Jobs that wait for a worker at most: a whole shard."""
 _LOOK_S, _FIRST_LOOKS_S, _BEGINNING_S = 1.0, 0.1, 10.0
 _AGAIN_S = 5.0
+_TOGETHER_S = 0.1
 _ALONE_S = 60.0
 """A run without any worker ends after that time."""
 _GRACE_S = 10.0
@@ -244,11 +245,13 @@ class Crew:
         self.spread()
         for hand in self.hands.values():
             hand.stop()
-        if at_work:
-            await asyncio.wait(at_work, timeout=self._grace_s)
-        for task in at_work:
-            task.cancel()
-        await asyncio.gather(*at_work, *self._spreading, return_exceptions=True)
+        try:
+            if at_work:
+                await asyncio.wait(at_work, timeout=self._grace_s)
+        finally:  # somebody may not want to wait so long
+            for task in at_work:
+                task.cancel()
+            await asyncio.gather(*at_work, *self._spreading, return_exceptions=True)
 
     async def _employ(self, address: str, put: Put, duties: Duties) -> None:
         """Have one worker at work, which is counted among the sharers already, for as long as it is there."""
@@ -275,6 +278,9 @@ class Crew:
             if not self.is_stopping:
                 await hand.work(self, self._engine, put, duties)
         except WorkerLostError as error:
+            # Deaths come together, and who is left alone has but one thing to say.
+            await self._pause(_TOGETHER_S)
+            await self._engine.members()
             log.warning("worker %s is lost (%s): %s jobs go to others", hand.address, error, len(hand.out))
             raise
         finally:

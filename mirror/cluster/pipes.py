@@ -59,6 +59,9 @@ class _Wire:
             if self.helper.look():
                 break
             await asyncio.sleep(_REAP_S)
+        self._cut()
+
+    def _cut(self) -> None:
         self.is_cut = True
         for waiting in self._waiting.values():
             if not waiting.done():
@@ -105,6 +108,7 @@ class _Wire:
     def close(self) -> None:
         self._hearing.cancel()
         self._writer.close()
+        self._cut()
 
 
 class PipeEngine:
