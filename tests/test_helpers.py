@@ -309,9 +309,10 @@ async def test_full_disk_that_a_helper_meets_is_said_once(tmp_path: Path) -> Non
 async def test_closed_streams_are_no_matter(tmp_path: Path, closed: str) -> None:
     """Started without standard streams, as some services are, it fetches as ever: the pipe may have their numbers."""
     async with scene(tmp_path, photos=12) as scene_:
-        command = f'exec "{sys.executable}" -m mirror sync --quiet {closed}'
+        command = f'exec "{sys.executable}" -m mirror sync --quiet --log-json log.jsonl {closed}'
         process = await asyncio.create_subprocess_exec("/bin/sh", "-c", command, cwd=tmp_path, env=TWO)
         assert await asyncio.wait_for(process.wait(), 60) == 0
+        assert "WARNING" not in (tmp_path / "log.jsonl").read_text()
         scene_.check_ended()
 
 
