@@ -156,7 +156,8 @@ class Crew:
             feeding.cancel()
             following.cancel()
             await asyncio.wait({feeding, following})
-            self._put_back_ready(duties)
+            while not self._ready.empty():  # the run may go on without us
+                duties.finish(job := self._ready.get_nowait(), job)
         for each in (following, feeding):
             if not each.cancelled():
                 each.result()
@@ -177,12 +178,6 @@ class Crew:
                 except asyncio.CancelledError:
                     duties.finish(job, job)
                     raise
-
-    def _put_back_ready(self, duties: Duties) -> None:
-        """Give back what nobody took: the run may go on without us."""
-        while not self._ready.empty():
-            job = self._ready.get_nowait()
-            duties.finish(job, job)
 
     async def next_shard(self, hand: Hand, duties: Duties) -> list[Job]:
         """Wait for jobs, and take as many as a worker is to get; it need not be that many."""
