@@ -21,6 +21,7 @@ CASES = {
     "States of an asset": " ".join(f"N{number:02}" for number in range(1, 13)),
     "Odd answers of the service": " ".join(f"V{number:02}" for number in range(1, 13)),
     "Buckets": " ".join(f"O{number:02}" for number in range(1, 15)),
+    "Helpers": " ".join(f"H{number:02}" for number in range(1, 16)),
 }
 FEWEST_PROMISES = 10
 
