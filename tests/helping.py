@@ -1,6 +1,7 @@
 """A race that two helpers are fetching, for tests of what becomes of them."""
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -111,7 +112,12 @@ class Scene:
             await self.until_asked(asked)
             helpers = helpers_of(process)
             assert len(helpers) == int(TWO["MIRROR_DOWNLOAD__HELPERS"])
-            yield Running(process, helpers)
+            try:
+                yield Running(process, helpers)
+            finally:  # a promise that is broken leaves nobody behind either
+                for each in helpers:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        each.kill()
 
     async def finish(self) -> None:
         """An undisturbed run completes it, and fetches nothing that was whole."""

@@ -11,12 +11,14 @@ import pytest
 
 from mirror import run_sync
 from mirror.archive import LocalArchive
+from mirror.cli.sync import report_json
 from mirror.cluster.shares import Shares
 from mirror.demo import Request
+from mirror.model import RunReport
 from mirror.opening import setup_of
 from mirror.sync import run_fetch
 from tests.helping import TWO, helpers_of, linux_only, made_by_one, scene
-from tests.judge import account_of
+from tests.judge import account_of, manifest_of
 from tests.simulator import ALWAYS, PICTURES, SourceSimulator
 from tests.test_archive_disks import mount, unmount
 from tests.test_cli import assert_calm, mirror
@@ -33,11 +35,9 @@ def told(text: str) -> dict[str, object]:
     return {name: value for name, value in json.loads(text).items() if name not in _OF_THE_RUN}
 
 
-def as_told(report: object) -> dict[str, object]:
+def as_told(report: RunReport) -> dict[str, object]:
     """A report of this process in the same form."""
-    from mirror.cli.sync import report_json  # noqa: PLC0415 - a room of the command line
-
-    return told(report_json(report))  # type: ignore[arg-type]
+    return told(report_json(report))
 
 
 # -- the same as one process ----------------------------------------------------------------------------------------
@@ -63,7 +63,7 @@ async def test_archive_and_report_are_those_of_one_process(tmp_path: Path) -> No
         report = await made_by_one(source, tmp_path / "one", **few)
         source.faults.clear()
         troubled(source)
-        config = source.config(tmp_path)
+        source.config(tmp_path)
         done = await mirror(tmp_path, "sync", "--json", **environ)
         assert_calm(done, 1)
         assert report.retries > 1
@@ -74,8 +74,7 @@ async def test_archive_and_report_are_those_of_one_process(tmp_path: Path) -> No
         done = await mirror(tmp_path, "retry", "--json", **environ)
         assert_calm(done, 0)
         one = source.config(tmp_path / "one", **few)
-        missing = [number for (number,) in rows_of(tmp_path / "one")]
-        report = await run_fetch(one, command="retry", choose=lambda _: chosen(missing))
+        report = await run_fetch(one, command="retry", choose=lambda _: wanted_in(tmp_path / "one/photos"))
         assert told(done.stdout) == as_told(report)
 
         for photo in list(source.race.photos.values())[-3:]:
@@ -86,20 +85,12 @@ async def test_archive_and_report_are_those_of_one_process(tmp_path: Path) -> No
         assert told(done.stdout) == as_told(report)
         assert report.changed > 1
         assert account_of(tmp_path / "photos") == account_of(tmp_path / "one/photos")
-    assert config.archive.root.path == tmp_path / "photos"
 
 
-async def chosen(asset_ids: list[int]) -> list[int]:
-    """Choose these."""
-    return asset_ids
-
-
-def rows_of(folder: Path) -> list[tuple[int]]:
-    """Assets that an archive still wants."""
-    from tests.judge import manifest_of  # noqa: PLC0415
-
-    with manifest_of(folder / "photos/.mirror") as manifest:
-        return manifest.execute("SELECT asset_id FROM asset WHERE state = 'wanted'").fetchall()
+async def wanted_in(root: Path) -> list[int]:
+    """The assets that an archive still wants."""
+    with manifest_of(root / ".mirror") as manifest:
+        return [number for (number,) in manifest.execute("SELECT asset_id FROM asset WHERE state = 'wanted'")]
 
 
 async def test_large_pictures_come_in_pieces_as_with_one_process(tmp_path: Path) -> None:
