@@ -25,7 +25,7 @@ _MOST_OF_ITSELF = 2
 _PLACES_EACH = 4
 """Fewer requests at once than that are no work for a process."""
 _DESERVING_CORES = 2
-_IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_IGNORED = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if sys.platform != "win32" else []))
 _ENDING_S, _DYING_S = 10.0, 1.0
 """What they get to keep what can be resumed, and how long one that was killed is waited for: a disk may hold it."""
 _LOOK_S = 0.005
