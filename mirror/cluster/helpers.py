@@ -66,7 +66,8 @@ class Helper:
         """End it at once, whatever it is at."""
         # Nobody else can bear its number before we have looked.
         if not self.look():
-            os.kill(self.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # where nobody is told how children end
+                os.kill(self.pid, signal.SIGKILL)
 
 
 def helpers_of_itself(places: int) -> int:
