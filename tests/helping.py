@@ -14,7 +14,6 @@ import psutil
 import pytest
 
 from mirror import run_sync
-from mirror.demo import Request
 from mirror.model import RunReport
 from tests.judge import Judge, account_of, assets_on_disk, digest_of
 from tests.simulator import ALWAYS, PICTURES, SourceSimulator
@@ -93,23 +92,12 @@ class Scene:
         self.judge = Judge.of(source.race)
         source.config(folder)
 
-    async def until_asked(self, pictures: int) -> None:
-        """Wait until so many pictures were asked for."""
-        reached = asyncio.Event()
-
-        def on_request(_: Request) -> None:
-            if self.source.pictures_asked() >= pictures:
-                reached.set()
-
-        self.source.on_request = on_request
-        await asyncio.wait_for(reached.wait(), 60)
-
     @asynccontextmanager
     async def running(self, *words: str, asked: int, environ: Mapping[str, str] = NOTHING) -> AsyncIterator[Running]:
         """A sync with two helpers that has asked for so many pictures."""
         environ = {**TWO, "MIRROR_DOWNLOAD__CONCURRENCY": "8", "MIRROR_DOWNLOAD__GROUP_DRAFTS": "20", **environ}
         async with started(self.folder, "sync", *words, environ=environ, start_new_session=True) as process:
-            await self.until_asked(asked)
+            await self.source.until_asked(asked)
             helpers = helpers_of(process)
             assert len(helpers) == int(TWO["MIRROR_DOWNLOAD__HELPERS"])
             try:

@@ -145,6 +145,17 @@ class SourceSimulator(DemoService):
         """How many pictures were asked for under paths with some text in them."""
         return sum(not each.is_api and text in each.path for each in self.requests)
 
+    async def until_asked(self, pictures: int) -> None:
+        """Wait until so many pictures were asked for."""
+        reached = asyncio.Event()
+
+        def on_request(_: Request) -> None:
+            if self.pictures_asked() >= pictures:
+                reached.set()
+
+        self.on_request = on_request
+        await asyncio.wait_for(reached.wait(), 120)
+
     def config(self, folder: Path, **more: str) -> Config:
         """A configuration for this race; further settings as environment variables: ``DOWNLOAD__ATTEMPTS="1"``."""
         file = folder / "mirror.toml"

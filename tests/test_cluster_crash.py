@@ -11,7 +11,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mirror.demo import Request
 from tests.dask_cluster import DaskCluster
 from tests.judge import Judge
 from tests.s3_server import required
@@ -41,17 +40,6 @@ class Scene:
         (folder / "mirror.toml").write_text(
             (folder / "mirror.toml").read_text().replace("[download]", "[download]\nconcurrency = 8\ngroup_drafts = 50")
         )
-
-    async def until_asked(self, pictures: int) -> None:
-        """Wait until so many pictures were asked for."""
-        reached = asyncio.Event()
-
-        def on_request(_: Request) -> None:
-            if self.source.pictures_asked() >= pictures:
-                reached.set()
-
-        self.source.on_request = on_request
-        await asyncio.wait_for(reached.wait(), 120)
 
     def check(self) -> None:
         """The archive is whole, whatever is on its way."""
@@ -90,7 +78,7 @@ async def test_killed_worker_costs_nothing(tmp_path: Path, asked: int) -> None:
     """One of two workers is killed and does not come back: the other one does its work, in the same run."""
     async with scene(tmp_path) as scene_, DaskCluster(tmp_path / "dask") as cluster:
         async with started(tmp_path, "sync", "--cluster", cluster.address) as process:
-            await scene_.until_asked(asked)
+            await scene_.source.until_asked(asked)
             cluster.workers[0].kill()
             code, text = await ended(process)
         assert code == 0, text
@@ -102,7 +90,7 @@ async def test_killed_local_worker_is_started_anew(tmp_path: Path) -> None:
     """A worker process of this machine that dies is replaced, and the run completes."""
     async with scene(tmp_path) as scene_, started(tmp_path, "sync", "--local-workers", "1") as process:
         for asked in (30, 500):
-            await scene_.until_asked(asked)
+            await scene_.source.until_asked(asked)
             for child in psutil.Process(process.pid).children():
                 child.kill()
         code, text = await ended(process)
@@ -116,7 +104,7 @@ async def test_killed_client_leaves_a_sound_archive(tmp_path: Path, asked: int) 
     """The next run goes on at once, while the workers of the killed one may still be at it."""
     async with scene(tmp_path) as scene_, DaskCluster(tmp_path / "dask") as cluster:
         async with started(tmp_path, "sync", "--cluster", cluster.address) as process:
-            await scene_.until_asked(asked)
+            await scene_.source.until_asked(asked)
             process.kill()
             await process.wait()
         scene_.check()
@@ -130,7 +118,7 @@ async def test_killed_scheduler_ends_the_run_in_order(tmp_path: Path, asked: int
     """It is said that the scheduler is gone, what was finished is recorded, and the next run goes on without it."""
     async with scene(tmp_path) as scene_, DaskCluster(tmp_path / "dask") as cluster:
         async with started(tmp_path, "sync", "--cluster", cluster.address) as process:
-            await scene_.until_asked(asked)
+            await scene_.source.until_asked(asked)
             cluster.scheduler.kill()
             code, text = await ended(process)
         assert code == 3, text
@@ -143,7 +131,7 @@ async def test_all_workers_gone_and_new_ones_come(tmp_path: Path) -> None:
     """A run waits for workers a while; new ones take up what the dead ones had."""
     async with scene(tmp_path) as scene_, DaskCluster(tmp_path / "dask") as cluster:
         async with started(tmp_path, "sync", "--cluster", cluster.address) as process:
-            await scene_.until_asked(300)
+            await scene_.source.until_asked(300)
             for worker in cluster.workers:
                 worker.kill()
             await cluster.add_worker()
@@ -156,7 +144,7 @@ async def test_standing_worker_is_given_up_and_harms_nothing_later(tmp_path: Pat
     """A worker that stands still loses its jobs to the others; when it goes on after the run, the archive is as it was."""
     async with scene(tmp_path) as scene_, DaskCluster(tmp_path / "dask") as cluster:
         async with started(tmp_path, "sync", "--cluster", cluster.address) as process:
-            await scene_.until_asked(300)
+            await scene_.source.until_asked(300)
             os.kill(cluster.workers[0].pid, signal.SIGSTOP)
             code, text = await ended(process)
         assert code == 0, text
@@ -173,7 +161,7 @@ async def test_stopped_run_goes_on(tmp_path: Path, asked: int, signals: tuple[in
     """Signals end a run with a cluster as they end any, and leave the workers to the next one."""
     async with scene(tmp_path) as scene_, DaskCluster(tmp_path / "dask") as cluster:
         async with started(tmp_path, "sync", "--cluster", cluster.address) as process:
-            await scene_.until_asked(asked)
+            await scene_.source.until_asked(asked)
             for number in signals:
                 with contextlib.suppress(ProcessLookupError):  # it may have ended after the first
                     process.send_signal(number)

@@ -71,7 +71,7 @@ async def test_run_that_is_started_at_once_after_a_kill_is_not_harmed(tmp_path: 
         running.process.kill()
         await running.process.wait()
         following = asyncio.ensure_future(mirror(tmp_path, "sync", **TWO))
-        await scene_.until_asked(scene_.source.pictures_asked() + 10)
+        await scene_.source.until_asked(scene_.source.pictures_asked() + 10)
         for each in running.helpers:
             each.resume()
         assert_calm(await following, 0)
@@ -164,7 +164,7 @@ async def test_helper_that_stands_still_for_a_moment_is_only_slow(tmp_path: Path
     """Nobody gives it up: it goes on where it was."""
     async with scene(tmp_path) as scene_, scene_.running(asked=30) as running:
         running.helpers[0].suspend()
-        await scene_.until_asked(45)
+        await scene_.source.until_asked(45)
         running.helpers[0].resume()
         code, text = await running.ended()
         assert (code, "lost" in text) == (0, False), text
