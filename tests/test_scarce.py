@@ -41,8 +41,7 @@ async def sync_with_descriptors(folder: Path, count: int) -> "subprocess.Complet
     )  # fmt: skip
 
 
-# The pipes to two helpers are two of them; with fewer Python cannot even import what it needs first in the middle.
-@pytest.mark.parametrize("count", [18, 40])
+@pytest.mark.parametrize("count", [16, 40])
 async def test_few_descriptors_lose_nothing(tmp_path: Path, count: int) -> None:
     """With too few open files a run works, or ends with one calm line; the next one, with enough, completes."""
     async with SourceSimulator(photos=60) as source:
