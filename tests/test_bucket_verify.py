@@ -5,6 +5,8 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
+import pytest
+
 from mirror import run_sync
 from mirror.archive.objects import open_bucket
 from mirror.findings import Check, Sample, VerifyReport
@@ -104,6 +106,7 @@ async def test_deep_look_reads_what_the_quick_one_believes(club: Club) -> None:
     assert ask(club, "SELECT count(*) FROM asset WHERE verified_at NOT NULL") == [(len(keys) - 1,)]
 
 
+@pytest.mark.slow
 async def test_far_keys_are_not_listed_for(s3: S3Server, club: Club) -> None:
     """Files that lie far apart among many others are asked for one by one, soon."""
     bucket = open_bucket(club.root)

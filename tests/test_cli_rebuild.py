@@ -114,6 +114,7 @@ async def test_ctrl_c_changes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "photos/.mirror/rebuild").exists()
 
 
+@pytest.mark.slow
 async def test_killed_rebuild_is_run_again_to_the_same_manifest(tmp_path: Path) -> None:
     """SIGKILL while it lists, and while it reads files: nothing has changed, and the next one ends as if undisturbed."""
     async with SourceSimulator(photos=900) as source:

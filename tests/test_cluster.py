@@ -149,7 +149,7 @@ async def test_worker_of_another_version_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("unshare") is None, reason="only root can hide a folder")
-@pytest.mark.parametrize("hidden", ["nothing there", "another archive"])
+@pytest.mark.parametrize("hidden", ["nothing there", pytest.param("another archive", marks=pytest.mark.slow)])
 async def test_worker_that_does_not_see_the_archive_is_refused(tmp_path: Path, hidden: str) -> None:
     """Neither an empty place nor a copy of the archive will do; the worker is named, and no picture is asked for."""
     async with SourceSimulator() as source, DaskCluster(tmp_path / "dask", workers=1) as cluster:
