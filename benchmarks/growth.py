@@ -6,7 +6,6 @@
 import asyncio
 import json
 import os
-import resource
 import subprocess
 import sys
 import threading
@@ -75,15 +74,20 @@ def main(config: Path, samples: Path) -> None:
 
     settings, tally, ended = load_config(config), Tally(), threading.Event()
     stored: list[tuple[float, int]] = []
+    processes = [os.getpid()]
+    largest = 0
     began_at = time.monotonic()
 
     def watch() -> None:
+        nonlocal largest
         while not ended.wait(_SAMPLE_S):
             stored.append((round(time.monotonic() - began_at, 2), tally.stored))
+            largest = max(largest, *map(_most_memory_bytes, processes))
 
     watcher = threading.Thread(target=watch)
     # Forked before there is a thread.
     with forked_helpers(helpers_of_itself(settings.download.most_requests)) as helpers:
+        processes += [each.pid for each in helpers]
         watcher.start()
         cluster = ClusterWish(helpers=helpers) if helpers else None
         report = asyncio.run(run_sync(settings, tally=tally, cluster=cluster))
@@ -91,9 +95,17 @@ def main(config: Path, samples: Path) -> None:
     watcher.join()
     if not report.is_everything_stored:
         raise SystemExit("not everything was stored")
-    largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    seen = {"wall_s": time.monotonic() - began_at, "rss_bytes": largest * 1024, "stored": stored}
+    seen = {"wall_s": time.monotonic() - began_at, "rss_bytes": largest, "stored": stored}
     samples.write_text(json.dumps(seen))
+
+
+def _most_memory_bytes(pid: int) -> int:
+    """The most that a process has had so far; what resource usage says includes that of the process it was made by."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:  # it has ended
+        return 0
+    return next((1024 * int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), 0)
 
 
 if __name__ == "__main__":
