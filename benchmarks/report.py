@@ -94,6 +94,7 @@ def plot_lines(path: Path, panels: Mapping[str, Mapping[str, tuple[Sequence[floa
         for name, (xs, ys) in curves.items():
             axes.plot(xs, ys, label=name, linewidth=1.4)
         axes.set_title(title, fontsize=10, loc="left")
+        axes.margins(y=0.1)
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
         if len(curves) > 1:
