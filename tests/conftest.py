@@ -1,6 +1,7 @@
 """What all tests share: the watch over secrets, certificates for servers on loopback, the depth of property tests."""
 
 import shutil
+import signal
 import ssl
 from pathlib import Path
 
@@ -16,7 +17,12 @@ hypothesis.settings.register_profile("slow", max_examples=1000, deadline=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Few examples in a quick run, many among the slow tests."""
+    """Few examples in a quick run, many among the slow tests; and commands under test hear signals as from a terminal."""
+    # Started in the background or by nohup, we were told to ignore them, and so would they be.
+    for name in ("SIGINT", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL)
     hypothesis.settings.load_profile("slow" if _is_slow_run(config) else "quick")
 
 
