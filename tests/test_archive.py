@@ -254,7 +254,7 @@ async def test_checked_draft_is_claimed_by_the_next_run(reopen: Opener) -> None:
     assert (kept.name, kept.asset_id, kept.etag) == (name, 9, None)
     assert (kept.size_bytes, kept.sha256) == (len(BODY), hashlib.sha256(BODY).digest())
     assert await archive.check_draft(name, length) == len(BODY)
-    assert await archive.check_draft(name[:-2] + "00", length) is None
+    assert await archive.check_draft(name[:-2] + ("11" if name.endswith("00") else "00"), length) is None
 
 
 async def test_replaced_bytes_are_kept_as_a_version(archive: Archive) -> None:
