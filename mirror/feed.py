@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -70,7 +70,7 @@ class Feed:
     hosts: Hosts
     _lanes: dict[str, _Lane] = field(default_factory=dict)
     _busy: set[int] = field(default_factory=set)
-    """Asset ids that are out: an asset has at most one job in flight."""
+    """Asset ids that are out, or whose outcome is not recorded yet: two drafts of an asset may bear one name."""
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _is_stale: bool = True
     """Whether the manifest may want more than the lanes have read."""
@@ -98,9 +98,14 @@ class Feed:
         """Say that a job is no longer out; one that met a held host comes again, uncounted."""
         lane = self._lanes[job.host]
         lane.out -= 1
-        self._busy.discard(job.asset_id)
         if again is not None:
+            self._busy.discard(job.asset_id)
             lane.put_back.append(again)
+        self._news.set()
+
+    def recorded(self, asset_ids: Iterable[int]) -> None:
+        """Say that what became of some jobs is written down: what is wanted of their assets again may be fetched."""
+        self._busy.difference_update(asset_ids)
         self._news.set()
 
     async def jobs(self) -> AsyncGenerator[Job, None]:
@@ -173,7 +178,7 @@ class Feed:
             self._is_listed
             and not self._is_stale
             and self._reading is None
-            and not self._busy
+            and not any(lane.out for lane in self._lanes.values())
             and all(lane.is_empty or self.hosts.is_closed(host) for host, lane in self._lanes.items())
         )
 

@@ -97,7 +97,7 @@ class Fetching:
         await run(
             self._jobs(),
             self._download,
-            self.committer.commit,
+            self._commit,
             # More workers than places: those that pause before a retry hold no place at a host.
             workers=2 * self.transport.most_requests,
             limits=self._limits,
@@ -114,10 +114,14 @@ class Fetching:
         )
         await drive(
             lambda put: crew.work(self._jobs(), put, duties),
-            self.committer.commit,
+            self._commit,
             limits=self._limits,
             stop=self.stop,
         )
+
+    async def _commit(self, group: Sequence[Fetched | Failed]) -> None:
+        await self.committer.commit(group)
+        self.feed.recorded(each.job.asset_id for each in group)
 
     def _give_back(self, job: Job, again: Job | None) -> None:
         self._given -= again is not None
