@@ -213,7 +213,8 @@ class Life:
         assert self.source.api_requests() <= (_ATTEMPTS + 1) * (3 * pages + 4)
         self._search_for_secrets(ended)
         self.api_fails = self.disk_fails = False
-        self.was_cut_off = bool(signals) and ended.code != 0
+        # A run that a folder stopped may have named a part of a group, as one that a signal ended.
+        self.was_cut_off = ended.code not in {0, 1}
         return ended
 
     def _signals(self) -> list[tuple[float, int]]:
