@@ -5,15 +5,17 @@ import contextlib
 import logging
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, TypeVar
 
 from mirror.errors import ArchiveError, MirrorError
-from mirror.fleet.claims import Claim, Claims
+from mirror.fleet.claims import Claim, Claims, Look
 from mirror.leases import Standing
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 SLOTS = ("fleet/api-1.json", "fleet/api-2.json")
 WAITING = "fleet/api-waiting.json"
@@ -196,11 +198,16 @@ class ApiSlots:
             look = await self._claims.look(name)
             if look.standing is Standing.HELD and look.lease is not None:
                 holders.append(look.lease.holder)
-            elif (claim := await self._claims.claim(look)) is not None:
-                self._held.append(claim)
-                self._allowed = len(self._held)
+            elif await _to_its_end(self._claim(look)):
                 break
         return holders
+
+    async def _claim(self, look: Look) -> bool:
+        if (claim := await self._claims.claim(look)) is None:
+            return False
+        self._held.append(claim)
+        self._allowed = len(self._held)
+        return True
 
     async def _let_go(self, keep: int) -> None:
         """Let go of slots once the calls under them have ended."""
@@ -209,7 +216,7 @@ class ApiSlots:
             self._fewer.clear()
             await self._fewer.wait()
         while len(self._held) > keep:
-            await self._held.pop().release()
+            await _to_its_end(self._held.pop().release())
 
     # -- those who wait -------------------------------------------------------------------------------------------
 
@@ -243,6 +250,18 @@ class ApiSlots:
         body = b"" if waited_s is None else f"{waited_s:.1f} {self._claims.holder}\n".encode()
         # Somebody who was quicker is no matter: it is only a word.
         await self._claims.objects.put(WAITING, body, over=found.version if found is not None else None)
+
+
+async def _to_its_end(work: Coroutine[None, None, T]) -> T:
+    """Do what must not be left half-way: a cancelled taking or letting go would hold a slot that nobody knows of."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # looked at: the cancellation says more
+        raise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
