@@ -103,19 +103,15 @@ class Here(Executor):
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
         """Do a piece of work; the future has its result."""
         future: Future[T] = Future()
-        result, error = _outcome(lambda: fn(*args, **kwargs))
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
+        _do(lambda: fn(*args, **kwargs), future)
         return future
 
 
-def _do(work: Callable[[], T], future: "asyncio.Future[T]") -> None:
+def _do(work: Callable[[], T], future: "asyncio.Future[T] | Future[T]") -> None:
     _tell(future, *_outcome(work))
 
 
-def _tell(future: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
+def _tell(future: "asyncio.Future[Any] | Future[Any]", result: Any, error: BaseException | None) -> None:
     if future.done():  # whoever waited was cancelled
         return
     if error is None:
